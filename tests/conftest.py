@@ -1,0 +1,38 @@
+"""Shared fixtures and the switches of the suite."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault('OMP_NUM_THREADS', '2')
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--slow', action='store_true', help='run the tests marked slow as well')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    import torch
+
+    for item in items:
+        if 'slow' in item.keywords and not config.getoption('--slow'):
+            item.add_marker(pytest.mark.skip(reason='slow: run with --slow'))
+        if 'gpu' in item.keywords and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+
+
+@pytest.fixture(scope='session')
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """A folder of small real samples, where one is at hand (``SEMCL_REAL_DATA``)."""
+    folder = Path(os.environ.get('SEMCL_REAL_DATA', REPOSITORY.parent / 'shared' / 'data'))
+    if not folder.is_dir():
+        pytest.skip('no real samples here: set SEMCL_REAL_DATA')
+    return folder
