@@ -36,3 +36,13 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip('no real samples here: set SEMCL_REAL_DATA')
     return folder
+
+
+@pytest.fixture(scope='session')
+def toy_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny toy world, 24 scenes (18 train, 6 val) and 2 clips of 96 x 72. Do not write to it."""
+    from semcl_mm.datasets.toy import make_toy_world
+
+    folder = tmp_path_factory.mktemp('data') / 'toy'
+    make_toy_world(folder, scenes=24, clips=2, frames=10, size=(96, 72), workers=1)
+    return folder
