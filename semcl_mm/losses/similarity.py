@@ -1,4 +1,4 @@
-"""What every loss here shares: unit vectors, argument checks, and a log-sum-exp over a long bank.
+"""What every loss here shares: unit vectors and a log-sum-exp over a long bank.
 
 The log-sum-exp of ``N`` queries over ``K`` bank rows is streamed: the bank is visited in blocks, a
 running maximum and a running sum are kept (the online softmax of Milakov and Gimelshein, 2018), and
@@ -15,7 +15,6 @@ from torch.autograd.function import once_differentiable
 
 __all__ = [
     'as_float',
-    'check_temperature',
     'full_precision',
     'normalise',
     'streamed_logsumexp',
@@ -56,12 +55,6 @@ def normalise(x: Tensor) -> Tensor:
     return torch.where(length > EPS, x / length.clamp_min(EPS), 0.0)
 
 
-def check_temperature(temperature: float) -> None:
-    """Raise ``ValueError`` unless the temperature is positive."""
-    if not temperature > 0:
-        raise ValueError(f'temperature must be positive, got {temperature}')
-
-
 def _rows_times_rows(left: Tensor, right: Tensor) -> Tensor:
     """Return ``left @ right.T`` for (A, C) and (B, C), by the fastest kernel at hand.
 
@@ -91,6 +84,8 @@ class _Blocks:
     ) -> None:
         self.size, self.unit, self.mask = size, unit, mask
         self.query_labels, self.bank_labels = query_labels, bank_labels
+        # Inside a Function's forward grad mode is always off; here it is still the caller's.
+        self.train = torch.is_grad_enabled()
 
     def rows(self, bank: Tensor, start: int, dtype: torch.dtype) -> Tensor:
         """Return bank rows (<= size, C) from ``start`` on, in the queries' type."""
@@ -115,7 +110,7 @@ class _StreamedLogSumExp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, queries: Tensor, bank: Tensor, scale: float, blocks: _Blocks) -> Tensor:
-        wants_queries, wants_bank = ctx.needs_input_grad[:2]
+        wants_queries, wants_bank = (wanted and blocks.train for wanted in ctx.needs_input_grad[:2])
         scaled = queries * scale
         peak = queries.new_full((len(queries),), -torch.inf)
         total = torch.zeros_like(peak)
