@@ -1,0 +1,216 @@
+"""Files of weights: read without running what is in them, written whole or not at all."""
+
+import argparse
+import collections
+import hashlib
+import json
+import os
+import pathlib
+import pickle
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from semcl_mm.checkpoint.errors import CheckpointError, UnreadableCheckpoint, UnsafeCheckpoint
+
+_METADATA = 'semcl_mm'  # safetensors keep strings only: our meta is JSON under this name
+
+
+class LogHistory:
+    """Stands in for MMEngine's ``HistoryBuffer``: training curves are no weights."""
+
+
+def _method_name(owner: object, name: str) -> str:
+    """Stands in for ``getattr``, by which MMEngine refers to the statistics of its curves."""
+    if owner is not LogHistory or not isinstance(name, str):
+        raise pickle.UnpicklingError(f'getattr({owner!r}, {name!r}) is no part of a checkpoint')
+    return name
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Stands in for ``_codecs.encode``, by which pickle writes the bytes of numpy's scalars."""
+    if encoding != 'latin1':
+        raise pickle.UnpicklingError(f'encoding {encoding!r} is no part of a checkpoint')
+    return text.encode('latin1')
+
+
+def _harmless() -> list:
+    """Classes that occur beside the weights in known checkpoints and only hold values.
+
+    Where a class could do more than that, the name is bound to a stand-in.
+    """
+    dtypes = {type(np.dtype(code)) for code in '?bBhHiIlLqQefdFDSU'}
+    core = 'numpy._core.multiarray', 'numpy.core.multiarray'  # numpy 2, numpy 1
+    scalar, reconstruct = np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]
+    settings = (
+        'yacs.config.CfgNode',
+        'easydict.EasyDict',
+        'addict.addict.Dict',
+        'mmengine.config.config.ConfigDict',
+        'mmcv.utils.config.ConfigDict',
+    )
+    return [
+        argparse.Namespace,
+        collections.defaultdict,
+        dict,
+        set,
+        slice,
+        complex,
+        np.ndarray,
+        np.dtype,
+        *dtypes,
+        *((scalar, f'{module}.scalar') for module in core),
+        *((reconstruct, f'{module}._reconstruct') for module in core),
+        (pathlib.PurePosixPath, 'pathlib.PosixPath'),
+        (pathlib.PurePosixPath, 'pathlib._local.PosixPath'),
+        (_latin1, '_codecs.encode'),
+        (_method_name, 'builtins.getattr'),
+        (LogHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        *((collections.OrderedDict, name) for name in settings),
+    ]
+
+
+def load_file(path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
+    """Reads a checkpoint to the CPU.
+
+    Args:
+        path: A ``.pth``, ``.pth.tar``, ``.pt`` or ``.safetensors`` file.
+        trust: Let the file run code. For files of your own with objects that are not known here.
+
+    Returns:
+        What the file holds. A ``.safetensors`` file becomes ``{'state_dict': …, 'meta': …}``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnreadableCheckpoint: If it is empty, truncated or something else.
+        UnsafeCheckpoint: If it needs code to be run and ``trust`` is off.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f'no checkpoint at {path}')
+    if not path.is_file():
+        raise UnreadableCheckpoint(f'{path} is a folder, not a checkpoint')
+    if path.stat().st_size == 0:
+        raise UnreadableCheckpoint(f'{path} is empty')
+    if path.suffix == '.safetensors':
+        return _load_safetensors(path)
+    try:
+        if trust:
+            checkpoint = torch.load(path, map_location='cpu', weights_only=False)
+        else:
+            with torch.serialization.safe_globals(_harmless()):
+                checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except MemoryError:
+        raise
+    except PermissionError as error:
+        raise PermissionError(f'no permission to read {path}') from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise _explained(path, error) from error
+    if not isinstance(checkpoint, Mapping):
+        raise UnreadableCheckpoint(
+            f'{path} holds a {type(checkpoint).__name__}, not a dict of weights'
+        )
+    return checkpoint
+
+
+def _explained(path: Path, error: Exception) -> CheckpointError:
+    names = _refused_names(path, str(error))
+    if names:
+        return UnsafeCheckpoint(
+            f'{path} refers to {", ".join(names)}, which loading weights does not need and which '
+            'could run code; nothing was run. If you know where the file is from, use --trust'
+        )
+    first = (str(error) or type(error).__name__).strip().splitlines()[0][:200]
+    return UnreadableCheckpoint(f'{path} is truncated or not a checkpoint: {first}')
+
+
+def _refused_names(path: Path, message: str) -> list[str]:
+    if 'nsupported' not in message and 'allowlist' not in message and 'call reduce' not in message:
+        return []
+    names: list[str] = []
+    if zipfile.is_zipfile(path):
+        try:
+            with torch.serialization.safe_globals(_harmless()):
+                names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
+        except (ValueError, RuntimeError, pickle.UnpicklingError):
+            names = []
+    return names or re.findall(r'GLOBAL ([\w.]+)', message)[:1]
+
+
+def _load_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework='pt') as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        meta = json.loads(metadata.get(_METADATA, '{}'))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise UnreadableCheckpoint(
+            f'{path} is truncated or no safetensors file: {error}'
+        ) from error
+    return {'state_dict': state, 'meta': meta}
+
+
+def save_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike) -> Path:
+    """Writes a checkpoint; a reader never sees half of it.
+
+    Args:
+        checkpoint: ``{'state_dict': …, 'meta': …}`` or, for other libraries, bare tensors.
+        path: Where to. The suffix ``.safetensors`` chooses that format.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.part')
+    os.close(handle)
+    try:
+        if path.suffix == '.safetensors':
+            _save_safetensors(checkpoint, temporary)
+        else:
+            torch.save(dict(checkpoint), temporary)
+        # mkstemp is for the owner's eyes only; a published file has the usual permissions.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _save_safetensors(checkpoint: Mapping[str, Any], path: str) -> None:
+    from safetensors.torch import save_file
+
+    state = checkpoint.get('state_dict', checkpoint)
+    # Tensors that share memory are refused by the format: each gets its own.
+    tensors = {key: value.detach().clone().contiguous() for key, value in state.items()}
+    metadata = {'format': 'pt'}
+    if 'meta' in checkpoint:
+        metadata[_METADATA] = json.dumps(checkpoint['meta'], sort_keys=True, default=str)
+    save_file(tensors, path, metadata=metadata)
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
