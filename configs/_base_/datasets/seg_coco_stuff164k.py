@@ -1,0 +1,59 @@
+"""COCO-Stuff164k: 118,287 train and 5,000 val images, 171 classes.
+
+Four GPUs x 4 images. Labels are the ``*_labelTrainIds.png`` that mmseg's converter writes.
+"""
+
+from mmcv.transforms import LoadImageFromFile, RandomFlip, RandomResize, Resize
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmseg.datasets import COCOStuffDataset, PackSegInputs, PhotoMetricDistortion, RandomCrop
+from mmseg.evaluation import IoUMetric
+
+from semcl_mm.downstream import CheckedSegAnnotations
+
+data_root = 'data/coco_stuff164k'
+num_classes = 171
+crop_size = (512, 512)
+
+train_pipeline = [
+    dict(type=LoadImageFromFile),
+    dict(type=CheckedSegAnnotations, num_classes=num_classes),
+    dict(type=RandomResize, scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type=RandomCrop, crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type=RandomFlip, prob=0.5),
+    dict(type=PhotoMetricDistortion),
+    dict(type=PackSegInputs),
+]
+test_pipeline = [
+    dict(type=LoadImageFromFile),
+    dict(type=Resize, scale=(2048, 512), keep_ratio=True),
+    dict(type=CheckedSegAnnotations, num_classes=num_classes, resized=True),
+    dict(type=PackSegInputs),
+]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type=InfiniteSampler, shuffle=True),
+    dataset=dict(
+        type=COCOStuffDataset,
+        data_root=data_root,
+        data_prefix=dict(img_path='images/train2017', seg_map_path='annotations/train2017'),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type=DefaultSampler, shuffle=False),
+    dataset=dict(
+        type=COCOStuffDataset,
+        data_root=data_root,
+        data_prefix=dict(img_path='images/val2017', seg_map_path='annotations/val2017'),
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type=IoUMetric, iou_metrics=['mIoU'])
+test_evaluator = val_evaluator
+auto_scale_lr = dict(enable=False, base_batch_size=16)

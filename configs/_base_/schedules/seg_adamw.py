@@ -1,0 +1,27 @@
+"""AdamW for Swin: lr 6e-5, weight decay 0.01 (none on norms and position tables), poly decay.
+
+The decay ends with the run: MMEngine fills ``end`` with ``train_cfg.max_iters``.
+"""
+
+from mmengine.optim import LinearLR, OptimWrapper, PolyLR
+from mmengine.runner import IterBasedTrainLoop, TestLoop, ValLoop
+from torch.optim import AdamW
+
+train_cfg = dict(type=IterBasedTrainLoop, max_iters=160000, val_interval=16000)
+val_cfg = dict(type=ValLoop)
+test_cfg = dict(type=TestLoop)
+optim_wrapper = dict(
+    type=OptimWrapper,
+    optimizer=dict(type=AdamW, lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
+    paramwise_cfg=dict(
+        norm_decay_mult=0.0,
+        custom_keys={
+            'absolute_pos_embed': dict(decay_mult=0.0),
+            'relative_position_bias_table': dict(decay_mult=0.0),
+        },
+    ),
+)
+param_scheduler = [
+    dict(type=LinearLR, start_factor=1e-6, begin=0, end=1500, by_epoch=False),
+    dict(type=PolyLR, power=1.0, eta_min=0.0, begin=1500, by_epoch=False),
+]

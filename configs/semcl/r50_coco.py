@@ -1,0 +1,25 @@
+"""SemCL (ICCV 2023), R50 on SemCL-COCO, 712,212 pairs.
+
+Downstream in the paper: 40.80 mIoU (Table 2) on COCO2017.
+Cost: 30k updates of 64 pairs, each 3 views x 2 roles of 224 x 224 through both encoders.
+Starts from the MoCo v3 ImageNet checkpoint (1000 epochs), projector, predictor and momentum encoder included:
+    tools/model_converters/to_mm.py r-50-1000ep.pth.tar checkpoints/mocov3_r50_full.pth --full
+    tools/dist_train.sh configs/semcl/r50_coco.py 4 --cfg-options load_from=checkpoints/mocov3_r50_full.pth
+Without that option the weights are random, and the log and the record say so.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.resnet50 import *
+    from .._base_.datasets.pairs_coco import *
+    from .._base_.default_runtime import *
+    from .._base_.models.semcl_resnet import *
+    from .._base_.schedules.semcl_30k import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, out_indices=(3,)),
+        projector=dict(in_channels=backbone_channels[-1]),
+    )
+)

@@ -1,0 +1,27 @@
+"""SemCL (ICCV 2023), Swin-L on SemCL-COCO, 712,212 pairs, batch 32 accumulated twice.
+
+Cost: 30k updates of 64 pairs, each 3 views x 2 roles of 224 x 224 through both encoders.
+Starts from the official ImageNet-22k weights:
+    tools/model_converters/to_mm.py swin_large_patch4_window7_224_22k.pth checkpoints/swin_large_in22k.pth
+    tools/dist_train.sh configs/semcl/swin-l_coco.py 4 --pretrained checkpoints/swin_large_in22k.pth
+Without that option the weights are random, and the log and the record say so.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.swin_large import *
+    from .._base_.datasets.pairs_coco import *
+    from .._base_.default_runtime import *
+    from .._base_.models.semcl_swin import *
+    from .._base_.schedules.semcl_30k import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, out_indices=(3,)),
+        projector=dict(in_channels=backbone_channels[-1]),
+    )
+)
+train_dataloader.merge(dict(batch_size=8))
+optim_wrapper.merge(dict(accumulative_counts=2))
+train_cfg.merge(dict(max_iters=60000))  # 30k updates

@@ -1,0 +1,236 @@
+"""From a command line to a config: the union of mmpretrain's, mmseg's and mmdet's options.
+
+``tools/train.py`` and ``tools/test.py`` are thin: they parse here, merge here and run.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.optim import AmpOptimWrapper
+from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, WandbVisBackend
+
+from semcl_mm.engine.overrides import check_overrides
+
+LOG_BACKENDS = {
+    'local': LocalVisBackend,
+    'tensorboard': TensorboardVisBackend,
+    'wandb': WandbVisBackend,
+}
+AMP_DTYPES = {'bf16': 'bfloat16', 'fp16': 'float16'}
+_DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_VALIDATION = ('val_cfg', 'val_dataloader', 'val_evaluator')
+
+
+def train_parser() -> argparse.ArgumentParser:
+    """The options of ``tools/train.py``."""
+    parser = argparse.ArgumentParser(
+        prog='tools/train.py',
+        description='Train what a config describes: a pretraining or a downstream task.',
+    )
+    parser.add_argument('config', help='a file under configs/')
+    parser.add_argument(
+        '--pretrained',
+        metavar='CKPT',
+        help='initialise the backbone from this checkpoint (ours, timm, torchvision, official)',
+    )
+    parser.add_argument(
+        '--allow-partial',
+        action='store_true',
+        help='go on where the checkpoint covers less than 99 %% of the backbone',
+    )
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='unpickle the checkpoint even if that may run code: only for files of your own',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CKPT',
+        help='go on from CKPT; without CKPT, from the newest good checkpoint of the work dir',
+    )
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='bf16',
+        choices=tuple(AMP_DTYPES),
+        help='mixed precision (default bf16)',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the real over the recipe batch size',
+    )
+    parser.add_argument('--no-validate', action='store_true', help='leave the validation out')
+    parser.add_argument('--seed', type=int, help='same as --cfg-options randomness.seed=SEED')
+    parser.add_argument('--no-pin-memory', action='store_true')
+    parser.add_argument('--no-persistent-workers', action='store_true')
+    _add_common(parser)
+    return parser
+
+
+def test_parser() -> argparse.ArgumentParser:
+    """The options of ``tools/test.py``."""
+    parser = argparse.ArgumentParser(
+        prog='tools/test.py', description='Evaluate a checkpoint with a downstream config.'
+    )
+    parser.add_argument('config', help='a file under configs/')
+    parser.add_argument('checkpoint', help='the file to evaluate')
+    parser.add_argument('--out', metavar='FILE', help='write the metrics to FILE (JSON)')
+    parser.add_argument('--show-dir', metavar='DIR', help='write painted predictions to DIR')
+    parser.add_argument('--tta', action='store_true', help="test with the config's augmentations")
+    parser.add_argument('--trust', action='store_true', help='unpickle even if that may run code')
+    parser.add_argument('--no-pin-memory', action='store_true')
+    _add_common(parser)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--work-dir', help='logs and checkpoints (default work_dirs/<config>)')
+    parser.add_argument(
+        '--log-to',
+        nargs='+',
+        choices=tuple(LOG_BACKENDS),
+        metavar='BACKEND',
+        help='where curves go besides the work dir: tensorboard, wandb (WANDB_* apply)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config, e.g. train_cfg.max_iters=100; unknown keys stop',
+    )
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Reads ``args.config`` and merges the command line into it.
+
+    Raises:
+        FileNotFoundError: the config or a checkpoint named on the command line does not exist.
+        ValueError: an override names a key that the config does not have.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    _require_file(args.config, 'config')
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        check_overrides(cfg, args.cfg_options)
+        cfg.merge_from_dict(args.cfg_options)
+    if args.log_to:
+        backends = dict.fromkeys(['local', *args.log_to])
+        cfg.visualizer.vis_backends = [dict(type=LOG_BACKENDS[name]) for name in backends]
+    _fit_dataloaders(cfg, args)
+    return cfg
+
+
+def train_config(args: argparse.Namespace) -> Config:
+    """The config of a training run. See :func:`load_config` for what it raises."""
+    cfg = load_config(args)
+    if args.no_validate:
+        cfg.update(dict.fromkeys(_VALIDATION))
+    if args.seed is not None:
+        cfg.randomness = dict(cfg.get('randomness', {}), seed=args.seed)
+    if args.amp:
+        cfg.optim_wrapper.update(type=AmpOptimWrapper, dtype=AMP_DTYPES[args.amp])
+        if args.amp == 'fp16':
+            cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError(
+                f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size in the config'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.pretrained:
+        _require_file(args.pretrained, 'checkpoint given to --pretrained')
+        cfg.pretrained = dict(
+            checkpoint=args.pretrained, allow_partial=args.allow_partial, trust=args.trust
+        )
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None
+        if args.resume != 'auto':
+            _require_file(args.resume, 'checkpoint given to --resume')
+            cfg.load_from = args.resume
+    if args.work_dir or cfg.get('work_dir') is None:
+        cfg.work_dir = args.work_dir or f'work_dirs/{run_name(args)}'
+    return cfg
+
+
+def test_config(args: argparse.Namespace) -> Config:
+    """The config of an evaluation. See :func:`load_config` for what it raises."""
+    _require_file(args.checkpoint, 'checkpoint')
+    cfg = load_config(args)
+    if cfg.get('test_cfg') is None:
+        raise ValueError(
+            f'{args.config}: a pretraining has nothing to test; give a downstream config'
+        )
+    cfg.load_from = args.checkpoint
+    cfg.trust_checkpoint = args.trust
+    cfg.work_dir = args.work_dir or f'work_dirs/{Path(args.config).stem}'
+    if args.tta:
+        if 'tta_pipeline' not in cfg:
+            raise ValueError(f'{args.config}: --tta needs tta_model and tta_pipeline in the config')
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(cfg.tta_model, module=cfg.model)
+    if args.show_dir:
+        painter = cfg.get('prediction_painter')
+        if painter is None:
+            raise ValueError(f'{args.config}: --show-dir needs prediction_painter in the config')
+        cfg.default_hooks.visualization = painter.hook
+        cfg.visualizer = dict(
+            painter.visualizer, save_dir=args.show_dir, vis_backends=[dict(type=LocalVisBackend)]
+        )
+    return cfg
+
+
+def write_metrics(path: str, metrics: dict) -> None:
+    """Writes metrics as JSON, whole or not at all; on the first process only."""
+    if not is_main_process():
+        return
+    temporary = Path(f'{path}.part')
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(json.dumps(metrics, indent=2, default=float) + '\n')
+    temporary.replace(path)
+
+
+def run_name(args: argparse.Namespace) -> str:
+    """The work dir's name: the config, then what it starts from and the seed where given."""
+    name = Path(args.config).stem
+    if args.pretrained:
+        name += f'_from_{checkpoint_name(args.pretrained)}'
+    if args.seed is not None:
+        name += f'_seed{args.seed}'
+    return name
+
+
+def checkpoint_name(path: str) -> str:
+    """A name for a checkpoint: its file's, or its folder's where the file is just ``iter_N``."""
+    file = Path(path).resolve()
+    generic = file.stem.startswith(('iter_', 'epoch_', 'best_', 'last', 'latest'))
+    return file.parent.name if generic else file.stem
+
+
+def _fit_dataloaders(cfg: Config, args: argparse.Namespace) -> None:
+    for name in _DATALOADERS:
+        loader = cfg.get(name)
+        if loader is None:
+            continue
+        loader.setdefault('pin_memory', torch.cuda.is_available())
+        if args.no_pin_memory:
+            loader.pin_memory = False
+        if getattr(args, 'no_persistent_workers', False) or loader.get('num_workers', 0) == 0:
+            loader.persistent_workers = False
+
+
+def _require_file(path: str, what: str) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{what} not found: {path}')

@@ -1,0 +1,150 @@
+"""Each run leaves a record: what it was, where it came from, what came out."""
+
+import atexit
+import time
+import uuid
+from pathlib import Path
+
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from semcl_mm.analysis.provenance import (
+    config_hash,
+    device_name,
+    file_hash,
+    git_commit,
+    peak_memory,
+    versions,
+)
+from semcl_mm.analysis.records import RECORD_NAME, SCHEMA, write_json
+from semcl_mm.checkpoint import load_file
+from semcl_mm.registry import HOOKS
+
+__all__ = ['RunRecordHook']
+
+#: Metrics of which the smallest value is the best one.
+LOWER_IS_BETTER = ('loss', 'abs_rel', 'sq_rel', 'rmse', 'rmse_log', 'log10', 'silog')
+_CARRIED = ('run_id', 'metrics_best', 'wall_seconds', 'initialised_from')
+
+
+@HOOKS.register_module()
+class RunRecordHook(Hook):
+    """Writes ``<work_dir>/<timestamp>/record.json``; ``tools/analyze collect`` gathers them.
+
+    The record is written when training starts (status ``running``), after every validation and
+    at the end (``finished``; ``stopped`` where an error or a signal ended the process). It also
+    goes into the checkpoints' ``meta['run']``: a downstream run knows what pretrained its
+    backbone, and a resumed run carries on the best metrics and the wall time.
+    """
+
+    priority = 'VERY_LOW'
+
+    def before_train(self, runner) -> None:
+        """Note what is known before the first iteration."""
+        self._start = time.monotonic()
+        self._path = Path(runner.log_dir) / RECORD_NAME
+        carried = getattr(self, '_resumed', None)
+        self.record = {**_describe(runner), **(carried or {})}
+        self.record.setdefault('run_id', uuid.uuid4().hex[:12])
+        self.record.setdefault('initialised_from', _initial_weights(runner))
+        self.record.setdefault('metrics_best', {})
+        self._wall_before = self.record.get('wall_seconds', 0.0)
+        self._update(runner, status='running')
+        atexit.register(self._stopped)
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Take over the numbers of the run that is resumed."""
+        run = checkpoint.get('meta', {}).get('run')
+        if runner._resume and run:
+            self._resumed = {key: run[key] for key in _CARRIED if key in run}
+
+    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Note the metrics, and the best so far."""
+        if not metrics or not hasattr(self, 'record'):
+            return
+        metrics = {key: float(value) for key, value in metrics.items()}
+        best = self.record['metrics_best']
+        for key, value in metrics.items():
+            lower = key.rsplit('/', 1)[-1].lower() in LOWER_IS_BETTER
+            known = best.get(key)
+            if known is None or (value < known if lower else value > known):
+                best[key] = value
+        self._update(runner, metrics_final=metrics)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Let the checkpoint say what made it."""
+        if hasattr(self, 'record'):
+            self.record.update(iterations=runner.iter, wall_seconds=self._wall())
+            checkpoint['meta']['run'] = dict(self.record)
+
+    def after_train(self, runner) -> None:
+        """Note the end."""
+        atexit.unregister(self._stopped)
+        self._update(runner, status='finished')
+
+    def _stopped(self) -> None:
+        self.record.update(status='stopped', wall_seconds=self._wall())
+        self._write()
+
+    def _update(self, runner, **entries) -> None:
+        self.record.update(
+            entries,
+            iterations=runner.iter,
+            wall_seconds=self._wall(),
+            peak_memory=peak_memory(),
+            updated=time.strftime('%Y-%m-%dT%H:%M:%S%z'),
+        )
+        self._write()
+
+    def _wall(self) -> float:
+        return round(self._wall_before + time.monotonic() - self._start, 1)
+
+    def _write(self) -> None:
+        if is_main_process():
+            write_json(self._path, self.record)
+
+
+def _describe(runner) -> dict:
+    cfg = runner.cfg
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    batch = runner.train_dataloader.batch_size
+    accumulation = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+    return {
+        'schema': SCHEMA,
+        'name': Path(runner.work_dir).name,
+        'config': str(cfg.filename),
+        'config_hash': config_hash(cfg),
+        'algorithm': type(model).__name__,
+        'paper_cell': dict(cfg.paper_cell) if cfg.get('paper_cell') else None,
+        'git_commit': git_commit(),
+        'versions': versions(),
+        'device': device_name(),
+        'seed': runner.seed,
+        'world_size': get_world_size(),
+        'batch_size_per_process': batch,
+        'accumulation': accumulation,
+        'batch_size': batch * accumulation * get_world_size(),
+        'max_iters': runner.max_iters,
+        'resumed_from': runner._load_from if runner._resume else None,
+        'started': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
+        'metrics_final': {},
+    }
+
+
+def _initial_weights(runner) -> dict | str:
+    """What the weights were before the first iteration: 'random', or a file and what made it."""
+    pretrained = runner.cfg.get('pretrained')
+    path = pretrained['checkpoint'] if pretrained else runner._load_from
+    if not path:
+        return 'random'
+    trust = bool(pretrained and pretrained.get('trust'))
+    meta = load_file(path, trust=trust).get('meta') or {}
+    run = meta.get('run') or {}
+    kept = ('run_id', 'name', 'algorithm', 'config', 'config_hash', 'seed', 'iterations')
+    return {
+        'checkpoint': str(path),
+        'sha256': file_hash(path),
+        'source': meta.get('source') or meta.get('source_format'),
+        'run': {key: run[key] for key in kept if key in run} or None,
+    }

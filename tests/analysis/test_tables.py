@@ -1,0 +1,123 @@
+"""Tables: what was measured is shown as it is, and what was not is a dash."""
+
+import csv
+import io
+
+import pytest
+
+from semcl_mm.analysis.comparison import compare
+from semcl_mm.analysis.records import collect, read_records, write_json, write_records
+from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows, read_paper_numbers
+
+CELL = dict(paper='SemCL', table='2', dataset='VOC2012', backbone='Swin-T', metric='mIoU')
+
+
+def record(seed=0, value=80.0, status='finished', initial='random', **entries):
+    return {
+        'schema': 1,
+        'run_id': f'{initial}-{seed}-{status}',
+        'name': f'upernet_{initial}_seed{seed}',
+        'config': 'configs/segmentation/upernet.py',
+        'config_hash': 'abc',
+        'status': status,
+        'seed': seed,
+        'started': '2026-01-01T00:00:00',
+        'initialised_from': initial,
+        'metrics_final': {'aAcc': 95.0, 'mIoU': value},
+        'paper_cell': None,
+        **entries,
+    }
+
+
+def pretrained(algorithm):
+    return {'checkpoint': 'x/iter_1.pth', 'source': None, 'run': {'algorithm': algorithm}}
+
+
+@pytest.fixture
+def numbers(repository):
+    return read_paper_numbers(repository / 'configs' / 'paper_numbers.csv')
+
+
+def test_seeds_of_one_config_and_start_become_mean_and_sample_deviation():
+    """Values 80, 82, 84: mean 82, sample deviation sqrt((4 + 0 + 4) / 2) = 2."""
+    (row,) = measured_rows([record(s, v) for s, v in enumerate((80.0, 82.0, 84.0))])
+    assert row.cells() == ('upernet', 'random', 'mIoU', '—', '82.00 ± 2.00', '—', '3')
+
+
+def test_unfinished_runs_are_not_results():
+    assert measured_rows([record(status='running'), record(status='stopped')]) == []
+
+
+def test_different_starts_stay_apart():
+    rows = measured_rows([record(), record(initialised_from=pretrained('SemCL'))])
+    assert [row.initial for row in rows] == ['random', 'SemCL']
+
+
+def test_every_printed_number_shows_and_nothing_is_ours_without_a_run(numbers):
+    rows = paper_rows(numbers, [], 'semcl', '2')
+    assert len(rows) == 40
+    assert {row.cells()[4:] for row in rows} == {('—', '—', '0')}
+    assert sum(row.paper == 81.73 for row in rows) == 1
+
+
+def test_a_run_lands_in_its_own_cell_only(numbers):
+    runs = [record(0, 81.0, initialised_from=pretrained('SemCL'), paper_cell=CELL)]
+    filled = [row for row in paper_rows(numbers, runs, 'SemCL', '2') if row.values]
+    (row,) = filled
+    assert (row.task, row.initial) == ('VOC2012 val Swin-T', 'SemCL')
+    assert row.cells()[3:6] == ('81.73', '81.00', '-0.73')
+
+
+def test_a_named_variant_beats_the_start_of_the_run(numbers):
+    cell = dict(CELL, variant='Swin IN-22k')
+    (row,) = [r for r in paper_rows(numbers, [record(paper_cell=cell)], 'semcl') if r.values]
+    assert row.initial == 'Swin IN-22k'
+
+
+def test_an_unknown_paper_or_table_lists_what_exists(numbers):
+    with pytest.raises(ValueError, match='CACL'):
+        paper_rows(numbers, [], 'nope')
+    with pytest.raises(ValueError, match=r"'2', '4', '6'"):
+        paper_rows(numbers, [], 'semcl', '99')
+
+
+def test_csv_survives_a_round_trip_and_latex_escapes():
+    rows = measured_rows([record(), record(1, 81.0)])
+    rows[0].task = 'a,"b"_c'
+    parsed = list(csv.reader(io.StringIO(format_rows(rows, 'csv'))))
+    assert parsed[1][0] == 'a,"b"_c'
+    assert r'a,"b"\_c & random' in format_rows(rows, 'latex')
+    assert r'80.50 $\pm$ 0.71' in format_rows(rows, 'latex')
+
+
+def test_collect_keeps_the_newest_record_of_a_resumed_run(tmp_path):
+    first = record(status='stopped', run_id='r')
+    second = record(run_id='r', started='2026-01-02T00:00:00')
+    write_json(tmp_path / 'a' / '1' / 'record.json', first)
+    write_json(tmp_path / 'a' / '2' / 'record.json', second)
+    (found,) = collect([tmp_path])
+    assert found['status'] == 'finished'
+    write_records(tmp_path / 'r.jsonl', [found])
+    assert read_records(tmp_path / 'r.jsonl') == [found]
+
+
+def test_a_broken_record_is_named(tmp_path):
+    (tmp_path / 'record.json').write_text('{"schema": 1')
+    with pytest.raises(ValueError, match=r'record\.json: not JSON'):
+        collect([tmp_path])
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        collect([tmp_path / 'nowhere'])
+
+
+def test_a_comparison_pairs_runs_by_seed():
+    """Differences 1, 2, 3: mean 2, deviation 1, t = 2 / (1 / sqrt 3) = 3.4641, p = 0.0742."""
+    values = {'a': (51.0, 53.0, 55.0), 'b': (50.0, 51.0, 52.0)}
+    runs = [record(s, v, initial=k) for k, vs in values.items() for s, v in enumerate(vs)]
+    result = compare(runs, 'upernet_a', 'upernet_b', 'mIoU')
+    assert (result['difference'], result['std'], result['seeds']) == (2.0, 1.0, [0, 1, 2])
+    assert result['p'] == pytest.approx(0.0741799, abs=1e-6)
+
+
+def test_a_comparison_without_a_shared_seed_is_refused():
+    with pytest.raises(ValueError, match='none shared'):
+        compare([record(0, initial='a'), record(1, initial='b')], 'upernet_a', 'upernet_b', 'mIoU')

@@ -1,0 +1,98 @@
+"""Gather, tabulate, compare and draw what runs left behind: ``python tools/analyze --help``."""
+
+import argparse
+import json
+from pathlib import Path
+
+from semcl_mm.analysis.comparison import compare
+from semcl_mm.analysis.curves import plot_curves
+from semcl_mm.analysis.records import collect, read_records, write_records
+from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows, read_paper_numbers
+from semcl_mm.cli import user_errors
+
+PAPER_NUMBERS = Path(__file__).resolve().parents[2] / 'configs' / 'paper_numbers.csv'
+RECORDS = 'work_dirs/records.jsonl'
+
+
+def main() -> None:
+    """Parses the command line and runs one of the commands."""
+    args = _parser().parse_args()
+    with user_errors():
+        args.run(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='tools/analyze', description=__doc__.split(':')[0])
+    commands = parser.add_subparsers(required=True, metavar='{collect,table,compare,plot}')
+
+    gather = commands.add_parser('collect', help='gather the records of all runs (JSON lines)')
+    gather.add_argument('folders', nargs='*', default=['work_dirs'])
+    gather.add_argument('--out', default=RECORDS)
+    gather.set_defaults(run=_collect)
+
+    table = commands.add_parser('table', help="our numbers, beside a paper's")
+    table.add_argument('--records', default=RECORDS)
+    table.add_argument('--paper', help='semcl, pixelcontrast, pixcon-supp, cacl, l2g-vit')
+    table.add_argument('--table', help='number of a table of that paper')
+    table.add_argument('--metric', help='without --paper: this metric instead of the first')
+    table.add_argument('--format', choices=('md', 'csv', 'latex'), default='md')
+    table.add_argument('--out', help='write there instead of printing')
+    table.set_defaults(run=_table)
+
+    paired = commands.add_parser('compare', help='two groups of runs over the same seeds')
+    paired.add_argument(
+        'a', help='start of the work dirs of group A, e.g. upernet_r18_toy_from_toy'
+    )
+    paired.add_argument('b', help='start of the work dirs of group B')
+    paired.add_argument('--records', default=RECORDS)
+    paired.add_argument('--metric', default='mIoU')
+    paired.set_defaults(run=_compare)
+
+    plot = commands.add_parser('plot', help='curves of what runs logged')
+    plot.add_argument('runs', nargs='+', help='work dirs')
+    plot.add_argument('--keys', nargs='+', default=['loss'])
+    plot.add_argument('--smooth', type=int, default=1, help='running mean, in logged points')
+    plot.add_argument('--out', required=True)
+    plot.set_defaults(run=_plot)
+    return parser
+
+
+def _collect(args: argparse.Namespace) -> None:
+    records = collect(args.folders)
+    write_records(args.out, records)
+    states = {}
+    for record in records:
+        states[record['status']] = states.get(record['status'], 0) + 1
+    print(json.dumps({'records': len(records), 'out': args.out, **states}))
+
+
+def _table(args: argparse.Namespace) -> None:
+    needs_none = args.paper and not Path(args.records).is_file()
+    records = [] if needs_none else read_records(args.records)
+    if args.paper:
+        rows = paper_rows(read_paper_numbers(PAPER_NUMBERS), records, args.paper, args.table)
+    elif args.table:
+        raise ValueError('--table needs --paper')
+    else:
+        rows = measured_rows(records, args.metric)
+        if not rows:
+            raise ValueError(f'{args.records}: no finished run reports {args.metric or "a metric"}')
+    text = format_rows(rows, args.format)
+    if args.out:
+        Path(args.out).write_text(text + '\n')
+    else:
+        print(text)
+
+
+def _compare(args: argparse.Namespace) -> None:
+    result = compare(read_records(args.records), args.a, args.b, args.metric)
+    print(json.dumps(result, indent=2))
+
+
+def _plot(args: argparse.Namespace) -> None:
+    plot_curves(args.runs, args.keys, args.out, args.smooth)
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,37 @@
+"""Save the random backbone that a config starts from, so that several runs can start from the same.
+
+tools/misc/initial_backbone.py CONFIG OUT.pth --seed 0
+
+The fair baseline of a pretraining is the same initialisation without it: pretrain with
+``--pretrained OUT.pth``, then fine-tune once from the result and once from OUT.pth.
+"""
+
+import argparse
+
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from mmengine.runner import set_random_seed
+
+from semcl_mm.checkpoint import save_checkpoint
+from semcl_mm.cli import user_errors
+
+
+def main() -> None:
+    """Parses the command line, initialises the backbone and writes it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('out', help='the checkpoint to write')
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+    with user_errors():
+        set_random_seed(args.seed)
+        backbone = MODELS.build(Config.fromfile(args.config).model.backbone)
+        backbone.init_weights()
+        state = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
+        meta = dict(source=f'random initialisation of {args.config}, seed {args.seed}')
+        save_checkpoint({'state_dict': state, 'meta': meta}, args.out)
+    print(f'wrote {args.out}: {len(state)} tensors, seed {args.seed}')
+
+
+if __name__ == '__main__':
+    main()

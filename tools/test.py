@@ -1,0 +1,20 @@
+"""Evaluate a checkpoint: ``tools/test.py CONFIG CHECKPOINT [--out FILE] [--show-dir DIR]``."""
+
+from mmengine.registry import RUNNERS
+
+from semcl_mm.cli import user_errors
+from semcl_mm.engine.command_line import test_config, test_parser, write_metrics
+
+
+def main() -> None:
+    """Parses the command line, evaluates and writes the metrics where asked to."""
+    args = test_parser().parse_args()
+    with user_errors():
+        runner = RUNNERS.build(test_config(args))
+        metrics = runner.test()
+        if args.out:
+            write_metrics(args.out, metrics)
+
+
+if __name__ == '__main__':
+    main()
