@@ -39,19 +39,18 @@ def check_shapes(**expected: tuple[Tensor | None, str]) -> dict[str, int]:
     for name, (tensor, letters) in expected.items():
         if tensor is None:
             continue
-        letters = letters.split()
-        known = {letter: sizes[letter] for letter in letters if letter in sizes}
-        wanted = [known.get(x, int(x) if x.isdigit() else None) for x in letters]
-        shape = tuple(tensor.shape)
+        letters, shape = letters.split(), tuple(tensor.shape)
+        bound = dict(sizes)
         fits = len(shape) == len(letters) and all(
-            want is None or want == have for want, have in zip(wanted, shape, strict=True)
+            size == (int(letter) if letter.isdigit() else bound.setdefault(letter, size))
+            for letter, size in zip(letters, shape, strict=True)
         )
         if not fits:
-            given = ', '.join(f'{letter}={size}' for letter, size in known.items())
+            known = ', '.join(f'{x}={sizes[x]}' for x in dict.fromkeys(letters) if x in sizes)
             raise ValueError(
                 f'{name} must be ({", ".join(letters)})'
-                + (f' with {given}' if given else '')
+                + (f' with {known}' if known else '')
                 + f', got {shape}'
             )
-        sizes.update(zip(letters, shape, strict=True))
+        sizes = bound
     return sizes

@@ -3,13 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from loss_oracles import vectors
 
 from semcl_mm.losses.similarity import normalise, streamed_logsumexp
-
-
-def vectors(*shape, seed=0, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=dtype)
 
 
 @pytest.mark.parametrize('chunk', [1, 7, 64, None])
