@@ -1,0 +1,44 @@
+"""What runs a training: the CPU-capable runner, its hooks, schedules and optimiser wrappers.
+
+Signatures a config needs::
+
+    runner_type = Runner            # + pretrained = None | dict(checkpoint=…, allow_partial, trust)
+    SafeCheckpointHook(…)           # MMEngine's CheckpointHook, which removes the old file last
+    DeferredRuntimeInfoHook(interval=None, check_finite=True)       # default_hooks.runtime_info
+    MomentumUpdateHook(momentum=0.99, schedule='cosine')            # custom_hooks of pretraining
+    OneCycle(total_steps=None, pct_start=0.125, div_factor=25., final_div_factor=1e4,
+             cycle_momentum=True, base_momentum=0.85, max_momentum=0.95)
+        counts optimiser steps; None is the whole run. Its peak is the optimiser's lr.
+    OptimWrapper, AmpOptimWrapper(dtype='bfloat16', loss_scale='dynamic')
+    optim_wrapper.constructor = GroupedOptimWrapperConstructor      # with any paramwise_cfg
+"""
+
+from .hooks import (
+    DeferredRuntimeInfoHook,
+    ExactResumeHook,
+    MomentumUpdateHook,
+    NonFiniteLossError,
+    RunRecordHook,
+    SafeCheckpointHook,
+)
+from .optim_wrapper import AmpOptimWrapper, GroupedOptimWrapperConstructor, OptimWrapper
+from .overrides import check_overrides
+from .resume import require_writable
+from .runner import Runner
+from .schedulers import OneCycle
+
+__all__ = [
+    'AmpOptimWrapper',
+    'DeferredRuntimeInfoHook',
+    'ExactResumeHook',
+    'GroupedOptimWrapperConstructor',
+    'MomentumUpdateHook',
+    'NonFiniteLossError',
+    'OneCycle',
+    'OptimWrapper',
+    'RunRecordHook',
+    'Runner',
+    'SafeCheckpointHook',
+    'check_overrides',
+    'require_writable',
+]

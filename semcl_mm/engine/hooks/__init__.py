@@ -1,0 +1,16 @@
+"""Hooks: what happens around a training step."""
+
+from .checkpoint_hook import SafeCheckpointHook
+from .exact_resume_hook import ExactResumeHook
+from .momentum_hook import MomentumUpdateHook
+from .record_hook import RunRecordHook
+from .runtime_info_hook import DeferredRuntimeInfoHook, NonFiniteLossError
+
+__all__ = [
+    'DeferredRuntimeInfoHook',
+    'ExactResumeHook',
+    'MomentumUpdateHook',
+    'NonFiniteLossError',
+    'RunRecordHook',
+    'SafeCheckpointHook',
+]

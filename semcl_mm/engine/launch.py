@@ -1,0 +1,103 @@
+"""Start the processes of a distributed run: NCCL on GPUs, gloo on a machine without one.
+
+MMEngine's own start calls ``torch.cuda.set_device`` whatever the machine. Here the launcher's
+environment variables (torchrun, Slurm, Open MPI) become torch's, and the backend follows the
+hardware.
+"""
+
+import datetime
+import os
+import subprocess
+from collections.abc import Mapping
+
+import torch
+from torch import distributed
+
+__all__ = ['choose_backend', 'export_launcher_environment', 'init_distributed']
+
+DEFAULT_PORT = '29500'
+# launcher -> torch's variable -> the launcher's
+_VARIABLES = {
+    'pytorch': {'RANK': 'RANK', 'LOCAL_RANK': 'LOCAL_RANK', 'WORLD_SIZE': 'WORLD_SIZE'},
+    'slurm': {'RANK': 'SLURM_PROCID', 'LOCAL_RANK': 'SLURM_LOCALID', 'WORLD_SIZE': 'SLURM_NTASKS'},
+    'mpi': {
+        'RANK': 'OMPI_COMM_WORLD_RANK',
+        'LOCAL_RANK': 'OMPI_COMM_WORLD_LOCAL_RANK',
+        'WORLD_SIZE': 'OMPI_COMM_WORLD_SIZE',
+    },
+}
+
+
+def export_launcher_environment(
+    launcher: str, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Torch's rendezvous variables from a launcher's.
+
+    Args:
+        launcher: ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'`` (Open MPI).
+        environment: Where to read.
+
+    Returns:
+        RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
+
+    Raises:
+        ValueError: The launcher is unknown, or a variable it should have set is missing.
+    """
+    if launcher not in _VARIABLES:
+        raise ValueError(f'launcher must be none, {", ".join(_VARIABLES)}; got {launcher!r}')
+    exported = {}
+    for name, source in _VARIABLES[launcher].items():
+        if source not in environment:
+            raise ValueError(
+                f'--launcher {launcher}: the environment variable {source} is not set; start '
+                'with tools/dist_train.sh, tools/slurm_train.sh or mpirun'
+            )
+        exported[name] = environment[source]
+    address = environment.get('MASTER_ADDR')
+    if address is None and launcher == 'slurm':
+        nodes = environment.get('SLURM_NODELIST', 'localhost')
+        address = subprocess.run(
+            ['scontrol', 'show', 'hostname', nodes], capture_output=True, text=True, check=True
+        ).stdout.split()[0]
+    exported['MASTER_ADDR'] = address or '127.0.0.1'
+    exported['MASTER_PORT'] = environment.get('MASTER_PORT', DEFAULT_PORT)
+    return exported
+
+
+def choose_backend(requested: str | None) -> str:
+    """The backend that this machine can run: ``nccl`` needs a GPU, anything else is taken as is."""
+    if not torch.cuda.is_available() and requested in (None, 'nccl'):
+        return 'gloo'
+    return requested or 'nccl'
+
+
+def init_distributed(
+    launcher: str,
+    backend: str | None = None,
+    timeout: float | None = None,
+    port: int | str | None = None,
+) -> None:
+    """Join the process group.
+
+    Args:
+        launcher: See :func:`export_launcher_environment`.
+        backend: ``'nccl'``, ``'gloo'`` or ``'mpi'``; None and, without a GPU, nccl choose.
+        timeout: Seconds that a collective may take; None is torch's default.
+        port: Port of rank 0, over MASTER_PORT.
+
+    Raises:
+        ValueError: More processes on this machine than GPUs, or see above.
+    """
+    os.environ.update(export_launcher_environment(launcher))
+    if port is not None:
+        os.environ['MASTER_PORT'] = str(port)
+    if torch.cuda.is_available():
+        local_rank, gpus = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
+        if local_rank >= gpus:
+            raise ValueError(
+                f'process {local_rank} of this machine has no GPU: {gpus} visible; start at most '
+                f'{gpus} processes here'
+            )
+        torch.cuda.set_device(local_rank)
+    options = {} if timeout is None else {'timeout': datetime.timedelta(seconds=timeout)}
+    distributed.init_process_group(choose_backend(backend), **options)

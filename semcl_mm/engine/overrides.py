@@ -1,0 +1,197 @@
+"""Check command-line overrides against a config before anything is built.
+
+MMEngine merges any key into a config, and a misspelt one at the top is never looked at again.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import BaseModule
+from mmengine.optim import OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor
+from mmengine.runner import Runner as BaseRunner
+from mmengine.visualization import Visualizer
+from torch import nn
+from torch.utils.data import DataLoader
+
+__all__ = ['check_overrides']
+
+# keys that the runner reads from the config beside its own arguments
+_RUNNER_KEYS = {
+    'activation_checkpointing',
+    'compile',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'pretrained',
+    'runner_type',
+    'sync_bn',
+    'trust_checkpoint',
+}
+_LOADER_KEYS = {
+    'batch_sampler',
+    'collate_fn',
+    'dataset',
+    'disable_subprocess_warning',
+    'num_batch_per_epoch',
+    'sampler',
+    'worker_init_fn',
+}
+_PARAMWISE_KEYS = {
+    'bias_decay_mult',
+    'bias_lr_mult',
+    'bypass_duplicate',
+    'custom_keys',
+    'dcn_offset_lr_mult',
+    'decay_rate',
+    'dwconv_decay_mult',
+    'flat_decay_mult',
+    'layer_decay_rate',
+    'norm_decay_mult',
+    'num_layers',
+}
+# any key may be added to these
+_OPEN = {
+    'act_cfg',
+    'compile',
+    'conv_cfg',
+    'custom_keys',
+    'data_prefix',
+    'default_hooks',
+    'dist_cfg',
+    'init_cfg',
+    'metainfo',
+    'model_wrapper_cfg',
+    'norm_cfg',
+}
+
+
+def check_overrides(cfg: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Stop at an override of a key that neither the config nor what reads it knows.
+
+    A key may be new where its place has a use for it: an argument of the class that ``type``
+    names (``optim_wrapper.clip_grad``), of the runner or of the data loader, and anything under
+    places that are open by nature (``default_hooks``, ``custom_keys``, ``init_cfg``…).
+
+    Args:
+        cfg: The config.
+        options: Dotted keys and values, as ``--cfg-options`` gives them. A list's entry is
+            addressed by its number.
+
+    Raises:
+        ValueError: The key is unknown, with what it may have been meant to be.
+    """
+    for dotted in options:
+        _check(cfg, dotted)
+
+
+def _check(cfg: Mapping[str, Any], dotted: str) -> None:
+    node: Any = cfg
+    parts = dotted.split('.')
+    for depth, part in enumerate(parts):
+        place = '.'.join(parts[:depth])
+        if isinstance(node, Mapping):
+            if part in node:
+                node = node[part]
+                continue
+            known = _known_keys(node, parts[:depth])
+            if known is None or part in known:
+                return
+            raise ValueError(_unknown(dotted, part, place, sorted({*node, *known})))
+        if isinstance(node, Sequence) and not isinstance(node, str):
+            if not part.isdigit() or int(part) >= len(node):
+                raise ValueError(
+                    f'--cfg-options {dotted}: {place} is a list of {len(node)}; its entries are '
+                    f'0…{len(node) - 1}, not {part!r}'
+                )
+            node = node[int(part)]
+            continue
+        raise ValueError(
+            f'--cfg-options {dotted}: {place} is {node!r} in the config, which has no keys; '
+            f'set {place} as a whole'
+        )
+
+
+def _unknown(dotted: str, part: str, place: str, known: list[str]) -> str:
+    visible = [key for key in known if not key.startswith('_')]
+    close = get_close_matches(part, visible, n=3)
+    where = place or 'the config'
+    if close:
+        return (
+            f'--cfg-options {dotted}: {where} has no key {part!r}; did you mean {", ".join(close)}?'
+        )
+    return f'--cfg-options {dotted}: {where} has no key {part!r}; it has {", ".join(visible)}'
+
+
+def _known_keys(node: Mapping[str, Any], path: list[str]) -> set[str] | None:
+    """Keys that may be added to a dict of the config; None: any."""
+    if not path:
+        return _RUNNER_KEYS | _arguments(BaseRunner) - {'cfg'}
+    name = path[-1]
+    if name in _OPEN:
+        return None
+    kind = node.get('type')
+    if isinstance(kind, str):
+        return None  # resolved by a registry, whose class checks its arguments itself
+    top = len(path) == 1
+    if top and name.endswith('_dataloader'):
+        return _LOADER_KEYS | _arguments(DataLoader)
+    if name == 'optim_wrapper':
+        own = {'type', 'constructor', 'optimizer', 'paramwise_cfg'}
+        return _or_any(_arguments(kind or OptimWrapper), own)
+    if kind is not None:
+        own = {'type'}
+        if inspect.isclass(kind) and issubclass(kind, Hook):
+            own.add('priority')
+        return _or_any(_arguments(kind), own)
+    if top and name == 'train_cfg':
+        loops = _arguments(IterBasedTrainLoop) | _arguments(EpochBasedTrainLoop)
+        return {'type', 'by_epoch', *loops} - {'runner', 'dataloader'}
+    fixed = {
+        'auto_scale_lr': {'enable', 'base_batch_size'},
+        'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+        'log_processor': _arguments(LogProcessor) | {'type'},
+        'mp_cfg': {'mp_start_method', 'opencv_num_threads'},
+        'paramwise_cfg': _PARAMWISE_KEYS,
+        'pretrained': {'checkpoint', 'allow_partial', 'trust'},
+        'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
+        'val_cfg': {'type', 'fp16'},
+        'test_cfg': {'type', 'fp16'},
+        'visualizer': _arguments(Visualizer) | {'type'},
+    }
+    if name in fixed and (top or name in ('paramwise_cfg', 'mp_cfg')):
+        return fixed[name]
+    return set()
+
+
+def _or_any(arguments: set[str] | None, own: set[str]) -> set[str] | None:
+    return None if arguments is None else arguments | own
+
+
+def _arguments(kind: Callable) -> set[str] | None:
+    """Names that a class or function takes, through its bases; None where it takes any.
+
+    ``**kwargs`` goes to the next base that names its arguments. Where that is a root which takes
+    next to none, the class has another use for it (``TimmBackbone`` hands it to timm).
+    """
+    if not inspect.isclass(kind):
+        callables = [kind]
+    else:
+        callables = [cls.__init__ for cls in kind.__mro__ if '__init__' in vars(cls)]
+    roots = {object.__init__, nn.Module.__init__, BaseModule.__init__}
+    names: set[str] = set()
+    for function in callables:
+        if function in roots and function is not callables[0]:
+            return None
+        parameters = inspect.signature(function).parameters.values()
+        names |= {
+            parameter.name
+            for parameter in parameters
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        }
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
+            return names - {'self'}
+    return None

@@ -1,0 +1,254 @@
+"""MMEngine's runner, for any number of GPUs or CPU processes, with checkpoints to rely on."""
+
+import os
+from collections.abc import Callable
+
+import torch
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
+from mmengine.runner import BaseLoop
+from mmengine.runner import Runner as BaseRunner
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from torch import distributed, nn
+from torch.utils.data import DataLoader
+
+from semcl_mm.checkpoint import CheckpointError, UnreadableCheckpoint, load_backbone, load_file
+from semcl_mm.engine.hooks.exact_resume_hook import ExactResumeHook
+from semcl_mm.engine.launch import init_distributed
+from semcl_mm.engine.resume import (
+    checkpoints_newest_first,
+    replace_when_complete,
+    require_writable,
+)
+from semcl_mm.engine.run_state import accumulated_gradients, gather_on_main, random_state
+from semcl_mm.engine.schedulers import OneCycle
+from semcl_mm.engine.seeded_data import seed_samples
+from semcl_mm.registry import RUNNERS
+
+__all__ = ['Runner']
+
+_NEEDED_TO_RESUME = ('meta', 'state_dict', 'optimizer', 'message_hub')
+
+
+@RUNNERS.register_module()
+class Runner(BaseRunner):
+    """The runner of every config (``runner_type = Runner``).
+
+    What it adds to MMEngine's:
+
+    - launchers ``pytorch``, ``slurm`` and ``mpi`` work on a machine without GPUs, over gloo;
+    - the config key ``pretrained = dict(checkpoint=…, allow_partial=False, trust=False)``
+      initialises ``model.backbone`` through the checkpoint bridge, then the target encoder;
+    - a resumed run equals an unbroken one: place in the data, random numbers of each process,
+      accumulated gradients; a sample's augmentation depends on its place in the run alone;
+    - checkpoints are written whole or not at all; ``resume=True`` falls back to the one before
+      where the last is damaged, and says so;
+    - an unwritable work dir, or a checkpoint that does not fit, stops with one message.
+
+    Config keys of MMEngine that stay as they are: ``sync_bn``, ``find_unused_parameters``,
+    ``model_wrapper_cfg``, ``compile`` (torch.compile of the training step),
+    ``activation_checkpointing``, ``auto_scale_lr``.
+    """
+
+    def __init__(self, model: nn.Module | dict, work_dir: str, *args, **kwargs) -> None:
+        require_writable(work_dir)
+        self.resumed = False
+        self.gathered_states: list[dict] | None = None
+        super().__init__(model, work_dir, *args, **kwargs)
+
+    # -- start -------------------------------------------------------------------------------
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Join the process group by our launcher, then let MMEngine do the rest."""
+        if self.distributed and not distributed.is_initialized():
+            init_distributed(self._launcher, **env_cfg.get('dist_cfg', {}))
+        super().setup_env(env_cfg)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model; an unknown key of its config is the user's error."""
+        try:
+            return super().build_model(model)
+        except TypeError as error:
+            if 'unexpected keyword argument' not in str(error):
+                raise
+            raise ValueError(f'config key model: {error}') from error
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap for distributed training; on the CPU without device numbers and without SyncBN."""
+        on_gpu = torch.cuda.is_available()
+        if on_gpu or not self.distributed or model_wrapper_cfg or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        if self.cfg.get('sync_bn') and self.world_size > 1:
+            self.logger.warning(
+                'SyncBN needs GPUs: batch norm uses the statistics of each CPU process'
+            )
+        return MMDistributedDataParallel(
+            module=revert_sync_batchnorm(model),
+            broadcast_buffers=False,
+            find_unused_parameters=self.cfg.get('find_unused_parameters', False),
+        )
+
+    def register_hooks(self, default_hooks=None, custom_hooks=None) -> None:
+        """Register the config's hooks and the one that resuming depends on."""
+        super().register_hooks(default_hooks, custom_hooks)
+        self.register_hook(ExactResumeHook())
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Build a loader whose samples are seeded by their place in the run."""
+        if not isinstance(dataloader, DataLoader) and seed is not None:
+            dataloader = seed_samples(dataloader, seed, diff_rank_seed)
+        return BaseRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def _build_param_scheduler(self, scheduler, optim_wrapper) -> list:
+        configs = scheduler if isinstance(scheduler, (list, tuple)) else [scheduler]
+        for config in configs:
+            if isinstance(config, dict) and config.get('type') in (OneCycle, OneCycle.__name__):
+                config.setdefault('by_epoch', False)  # MMEngine then passes max_iters as its end
+        return super()._build_param_scheduler(scheduler, optim_wrapper)
+
+    def _init_model_weights(self) -> None:
+        """Initialise, then load ``pretrained``, unless a checkpoint is about to replace it all."""
+        super()._init_model_weights()
+        pretrained = self.cfg.get('pretrained')
+        if not pretrained or self._will_resume():
+            return
+        model = self._unwrapped_model
+        report = load_backbone(
+            model.backbone,
+            pretrained['checkpoint'],
+            allow_partial=pretrained.get('allow_partial', False),
+            trust=pretrained.get('trust', False),
+        )
+        self.logger.info(f'backbone initialised from {pretrained["checkpoint"]}: {report}')
+        if hasattr(model, 'reset_target'):
+            model.reset_target()
+
+    @property
+    def _unwrapped_model(self) -> nn.Module:
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
+        """Write a checkpoint whole or not at all. Every process must call this.
+
+        See MMEngine for the arguments.
+        """
+        self.call_hook('flush_scalars')
+        self.gathered_states = gather_on_main(
+            {
+                'random': random_state(),
+                'gradients': accumulated_gradients(self._unwrapped_model, self.optim_wrapper),
+            }
+        )
+        if '://' in out_dir:  # object stores put whole objects
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+        else:
+            with replace_when_complete(os.path.join(out_dir, filename)) as part:
+                super().save_checkpoint(out_dir, part.name, *args, **kwargs)
+        self.gathered_states = None
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: list[tuple[str, str]] = [(r'^module.', '')],  # noqa: B006 - MMEngine's
+    ) -> dict:
+        """Load a checkpoint without running code, and check what it covers.
+
+        Raises:
+            CheckpointError: The file is damaged or unsafe, or belongs to another model.
+        """
+        if '://' in str(filename):
+            return super().load_checkpoint(filename, map_location, strict, revise_keys)
+        checkpoint = dict(load_file(filename, trust=self.cfg.get('trust_checkpoint', False)))
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        if self.resumed:
+            missing = [key for key in _NEEDED_TO_RESUME if key not in checkpoint]
+            if missing:
+                raise CheckpointError(
+                    f'{filename} cannot be resumed: it lacks {", ".join(missing)}. '
+                    'To start a new run from its weights use --pretrained'
+                )
+        self._require_fit(checkpoint.get('state_dict', checkpoint), filename)
+        _load_checkpoint_to_model(
+            self._unwrapped_model, checkpoint, strict, revise_keys=revise_keys
+        )
+        self._has_loaded = True
+        self.logger.info(f'loaded {filename}')
+        return checkpoint
+
+    def _require_fit(self, state: dict, filename: str) -> None:
+        """Stop where a checkpoint is of another model: MMEngine would load what happens to fit.
+
+        To resume or to test, the whole model must be there; to train on from ``load_from``, the
+        backbone (a new head is what such a run is for).
+        """
+        state = {key.removeprefix('module.'): value for key, value in state.items()}
+        expected = self._unwrapped_model.state_dict()
+        if isinstance(self._train_loop, BaseLoop) and not self.resumed:
+            backbone = {key: v for key, v in expected.items() if key.startswith('backbone.')}
+            expected = backbone or expected
+        unfit = [
+            key
+            for key, value in expected.items()
+            if key not in state or state[key].shape != value.shape
+        ]
+        tolerated = 0 if self.resumed else len(expected) // 100
+        if len(unfit) > tolerated:
+            raise CheckpointError(
+                f'{filename} is of another model than {type(self._unwrapped_model).__name__}: '
+                f'{len(unfit)} of {len(expected)} tensors are missing or of another shape: '
+                f'{", ".join(unfit[:8])}{", …" if len(unfit) > 8 else ""}'
+            )
+
+    def _will_resume(self) -> bool:
+        return bool(self._resume and (self._load_from or checkpoints_newest_first(self.work_dir)))
+
+    def load_or_resume(self) -> None:
+        """Load or resume; ``resume=True`` takes the newest checkpoint that can be read."""
+        if self._has_loaded or not self._resume or self._load_from is not None:
+            super().load_or_resume()
+            return
+        candidates = checkpoints_newest_first(self.work_dir)
+        if not candidates:
+            self.logger.info(f'no checkpoint in {self.work_dir} to resume: a new run starts')
+            return
+        for candidate in candidates:
+            try:
+                self.resume(str(candidate))
+            except (UnreadableCheckpoint, FileNotFoundError) as error:
+                self.logger.warning(f'{error}; trying the checkpoint before it')
+            else:
+                return
+        raise CheckpointError(
+            f'no checkpoint in {self.work_dir} can be read '
+            f'({", ".join(path.name for path in candidates)}); start without --resume'
+        )
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: str | Callable = 'default',
+    ) -> None:
+        """Go on from a checkpoint; see MMEngine for the arguments.
+
+        Raises:
+            CheckpointError: The file is damaged, lacks the optimiser, or is of another model.
+        """
+        self.resumed = True
+        seed = self.seed
+        try:
+            super().resume(filename, resume_optimizer, resume_param_scheduler, 'cpu')
+        except BaseException:
+            self.resumed = False
+            raise
+        if self.seed != seed:  # a random one: the data were shuffled with it before it was known
+            loop = self.train_loop
+            self._train_loop = self.build_train_loop(self.cfg.train_cfg)
+            self._train_loop._epoch, self._train_loop._iter = loop._epoch, loop._iter
