@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from semcl_mm.datasets.image_files import DataError, read_bytes
+
 __all__ = ['read_rgb']
 
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
@@ -25,18 +27,14 @@ def read_rgb(path: str | Path) -> np.ndarray:
         Uint8 RGB array (H, W, 3); grey and palette images are expanded.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is truncated or is no image. The message names it.
+        DataError: if the file is missing, truncated or no image. The message names it.
     """
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f'image {path} does not exist') from None
+    content = read_bytes(path)
     if not _is_complete(content):
-        raise ValueError(f'image {path} is truncated: restore it from its source')
+        raise DataError(f'{path}: truncated image; restore it from its source')
     image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), _AS_STORED) if content else None
     if image is None:
-        raise ValueError(f'image {path} cannot be decoded ({len(content)} bytes): restore it')
+        raise DataError(f'{path}: cannot be decoded as an image ({len(content)} bytes)')
     return image
 
 

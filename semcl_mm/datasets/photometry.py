@@ -4,9 +4,9 @@ The parameters are drawn apart from the pixels. So one draw serves two executors
 module (OpenCV, one image at a time, in the loader's workers) and
 :mod:`semcl_mm.models.photometry` (batched, on the device).
 
-The operations mean what Pillow's mean: blends, grey and solarisation within a grey level, hue within
-two of its 255 steps. One deviation: the blur is a true Gaussian, where Pillow approximates it by
-three box filters of equal variance.
+The operations mean what Pillow's mean: blends, grey and solarisation within a grey level, hue
+within two of its 255 steps. One deviation: the blur is a true Gaussian, where Pillow approximates
+it by three box filters of equal variance.
 """
 
 from itertools import permutations

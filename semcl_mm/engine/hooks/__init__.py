@@ -1,6 +1,7 @@
 """Hooks: what happens around a training step."""
 
 from .checkpoint_hook import SafeCheckpointHook
+from .epoch_resume_hook import EpochResumeHook
 from .exact_resume_hook import ExactResumeHook
 from .momentum_hook import MomentumUpdateHook
 from .record_hook import RunRecordHook
@@ -8,6 +9,7 @@ from .runtime_info_hook import DeferredRuntimeInfoHook, NonFiniteLossError
 
 __all__ = [
     'DeferredRuntimeInfoHook',
+    'EpochResumeHook',
     'ExactResumeHook',
     'MomentumUpdateHook',
     'NonFiniteLossError',
