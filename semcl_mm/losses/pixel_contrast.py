@@ -281,7 +281,9 @@ class PixelContrastLoss(nn.Module):
             if self.sampling is None:
                 loss = pixel_contrast(*flat, self.temperature, normalise_keys=False)
             else:
-                loss = pixel_contrast_mined(*flat, self.temperature, self.sampling)
+                loss = pixel_contrast_mined(
+                    *flat, self.temperature, self.sampling, normalise_keys=False
+                )
         return loss * self.loss_weight
 
     def _within_batch(self, anchors: Tensor, table: AnchorTable, area: int) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from semcl_mm.losses.arguments import check_choice, check_positive, check_shapes
-from semcl_mm.losses.similarity import full_precision, normalise
+from semcl_mm.losses.similarity import as_float, full_precision, normalise
 
 __all__ = [
     'KEY_SAMPLINGS',
@@ -164,6 +164,8 @@ def pixel_contrast_mined(
     temperature: float = 0.1,
     sampling: KeySampling | None = None,
     generator: torch.Generator | None = None,
+    *,
+    normalise_keys: bool = True,
 ) -> Tensor:
     """Eq. 3 over positives and negatives that are chosen among *all* keys, anchor by anchor.
 
@@ -178,6 +180,8 @@ def pixel_contrast_mined(
         temperature: Positive.
         sampling: How keys are chosen; the paper's semi-hard 1024 / 2048 by default.
         generator: Source of randomness.
+        normalise_keys: False where the keys are known to be unit vectors of the anchors' type,
+            which saves a copy of them.
 
     Returns:
         Scalar, the mean over anchors with a positive; zero (with its graph) without one.
@@ -193,19 +197,20 @@ def pixel_contrast_mined(
         keys=(keys, 'M D'),
         key_labels=(key_labels, 'M'),
     )
-    with full_precision(anchors), torch.no_grad():
-        unit_keys = normalise(keys).to(torch.promote_types(anchors.dtype, torch.float32))
+    keys = keys.detach().to(as_float(anchors).dtype)
+    if normalise_keys:
+        keys = normalise(keys)
 
     def block(part: Tensor, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
         labels = anchor_labels[rows, None]
-        logits = part @ unit_keys.T / temperature
+        logits = part @ keys.T / temperature
         counts = (labels >= 0) & (key_labels >= 0)
         same, other = counts & (labels == key_labels), counts & (labels != key_labels)
         value, has_positive, near, far = _terms(
             (logits, *sampling.choose(-logits, same, sampling.positives, generator)),
             (logits, *sampling.choose(logits, other, sampling.negatives, generator)),
         )
-        return value, has_positive, near.add_(far) @ unit_keys / temperature
+        return value, has_positive, near.add_(far) @ keys / temperature
 
     with full_precision(anchors):
         anchors = normalise(anchors)
