@@ -5,7 +5,6 @@ resolve in the wrong registry without a word. ``pretrained`` is set by ``--pretr
 """
 
 from mmengine.hooks import (
-    CheckpointHook,
     DistSamplerSeedHook,
     IterTimerHook,
     LoggerHook,
@@ -14,7 +13,7 @@ from mmengine.hooks import (
 from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend, Visualizer
 
-from semcl_mm.engine import DeferredRuntimeInfoHook, Runner, RunRecordHook
+from semcl_mm.engine import DeferredRuntimeInfoHook, Runner, RunRecordHook, SafeCheckpointHook
 
 default_scope = None
 runner_type = Runner
@@ -25,7 +24,7 @@ default_hooks = dict(
     timer=dict(type=IterTimerHook),
     logger=dict(type=LoggerHook, interval=50),
     param_scheduler=dict(type=ParamSchedulerHook),
-    checkpoint=dict(type=CheckpointHook, by_epoch=False, interval=2000, max_keep_ckpts=2),
+    checkpoint=dict(type=SafeCheckpointHook, by_epoch=False, interval=2000, max_keep_ckpts=2),
     sampler_seed=dict(type=DistSamplerSeedHook),
     record=dict(type=RunRecordHook),
 )

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
-from mmengine.optim import AmpOptimWrapper
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, WandbVisBackend
 
+from semcl_mm.engine.optim_wrapper import AmpOptimWrapper
 from semcl_mm.engine.overrides import check_overrides
 
 LOG_BACKENDS = {

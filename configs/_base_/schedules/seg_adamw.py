@@ -3,9 +3,11 @@
 The decay ends with the run: MMEngine fills ``end`` with ``train_cfg.max_iters``.
 """
 
-from mmengine.optim import LinearLR, OptimWrapper, PolyLR
+from mmengine.optim import LinearLR, PolyLR
 from mmengine.runner import IterBasedTrainLoop, TestLoop, ValLoop
 from torch.optim import AdamW
+
+from semcl_mm.engine import GroupedOptimWrapperConstructor, OptimWrapper
 
 train_cfg = dict(type=IterBasedTrainLoop, max_iters=160000, val_interval=16000)
 val_cfg = dict(type=ValLoop)
@@ -13,6 +15,7 @@ test_cfg = dict(type=TestLoop)
 optim_wrapper = dict(
     type=OptimWrapper,
     optimizer=dict(type=AdamW, lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
+    constructor=GroupedOptimWrapperConstructor,
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         custom_keys={

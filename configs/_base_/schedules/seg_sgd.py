@@ -3,9 +3,11 @@
 The decay ends with the run: MMEngine fills ``end`` with ``train_cfg.max_iters``.
 """
 
-from mmengine.optim import OptimWrapper, PolyLR
+from mmengine.optim import PolyLR
 from mmengine.runner import IterBasedTrainLoop, TestLoop, ValLoop
 from torch.optim import SGD
+
+from semcl_mm.engine import OptimWrapper
 
 train_cfg = dict(type=IterBasedTrainLoop, max_iters=80000, val_interval=8000)
 val_cfg = dict(type=ValLoop)

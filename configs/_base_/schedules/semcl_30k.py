@@ -6,17 +6,22 @@ with ``norm_decay_mult=0, bias_decay_mult=0`` switches that off). The authors tr
 loss scaling (``--amp fp16`` is theirs).
 """
 
-from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import IterBasedTrainLoop
 from torch.optim import AdamW
 
-from semcl_mm.engine import MomentumUpdateHook, OneCycle
+from semcl_mm.engine import (
+    AmpOptimWrapper,
+    GroupedOptimWrapperConstructor,
+    MomentumUpdateHook,
+    OneCycle,
+)
 
 train_cfg = dict(type=IterBasedTrainLoop, max_iters=30000)
 optim_wrapper = dict(
     type=AmpOptimWrapper,
     dtype='bfloat16',
     optimizer=dict(type=AdamW, lr=3.75e-5, betas=(0.95, 0.999), weight_decay=0.1),
+    constructor=GroupedOptimWrapperConstructor,
     paramwise_cfg=dict(norm_decay_mult=1.0, bias_decay_mult=1.0),
 )
 param_scheduler = [dict(type=OneCycle, pct_start=0.125, cycle_momentum=True, by_epoch=False)]
