@@ -171,7 +171,7 @@ class PixelContrastLoss(nn.Module):
         min_pixels: Least number of pixels of a class.
         key_sampling: 'all' keys of the memory, 'random', 'hardest' or 'semi-hard' ones.
         key_scope: Where the latter are sought: 'drawn' (in a random subset of the memory, at a cost
-            that its size does not enter) or 'memory' (ranking all of it).
+            that its size does not enter) or 'memory' (ranking all of it; 'hardest' needs this).
         num_positives: K for positives.
         num_negatives: K for negatives.
         hard_fraction: Share of the memory that counts as hard for 'semi-hard'.
@@ -209,6 +209,8 @@ class PixelContrastLoss(nn.Module):
         check_choice('anchor_unit', anchor_unit, ANCHOR_UNITS)
         check_choice('key_sampling', key_sampling, ('all', *KEY_SAMPLINGS))
         check_choice('key_scope', key_scope, ('drawn', 'memory'))
+        if key_sampling == 'hardest' and key_scope == 'drawn':
+            raise ValueError("key_sampling 'hardest' needs key_scope 'memory', got 'drawn'")
         self.num_classes, self.temperature = num_classes, temperature
         self.anchors = dict(
             per_class=anchors_per_class,

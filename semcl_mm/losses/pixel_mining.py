@@ -60,9 +60,20 @@ class KeySampling:
         if not 0 < self.hard_fraction <= 1:
             raise ValueError(f'hard_fraction must be in (0, 1], got {self.hard_fraction}')
 
-    def pool(self, count: int) -> int:
-        """Return how many random keys are drawn so that ``count`` of them are then chosen."""
-        return count if self.mode == 'random' else math.ceil(count / self.hard_fraction)
+    @property
+    def share(self) -> float:
+        """Share of the candidates that may be chosen."""
+        return self.hard_fraction if self.mode == 'semi-hard' else 1.0
+
+    def pool(self, count: int, spare: float = 1.0) -> int:
+        """Return how many random keys to draw so that ``count`` of them can then be chosen."""
+        return math.ceil(count / self.share * spare)
+
+    def available(self, candidates: Tensor, count: int) -> Tensor:
+        """Return how many are chosen of so many ``candidates``."""
+        # In float64, less a little: 10 % of 30 are 3 and not 4.
+        chosen = (candidates.double() * self.share - 1e-6).ceil().long()
+        return chosen.clamp(max=count).maximum(candidates.clamp(max=1))
 
     def choose(
         self, hardness: Tensor, valid: Tensor, count: int, generator: torch.Generator | None = None
@@ -83,7 +94,7 @@ class KeySampling:
             return _random(valid, count, generator)
         if self.mode == 'hardest':
             return _hardest(hardness, valid, count)
-        limit = (valid.sum(dim=1, keepdim=True) * self.hard_fraction).ceil().clamp_min(1)
+        limit = self.available(valid.sum(dim=1, keepdim=True), columns)
         index, among = _hardest(hardness, valid, math.ceil(columns * self.hard_fraction))
         among &= torch.arange(index.shape[1], device=index.device) < limit
         if index.shape[1] <= count:
@@ -125,13 +136,16 @@ class _Blockwise(torch.autograd.Function):
 
 
 def _terms(
-    positives: tuple[Tensor, Tensor, Tensor], negatives: tuple[Tensor, Tensor, Tensor]
+    positives: tuple[Tensor, Tensor, Tensor],
+    negatives: tuple[Tensor, Tensor, Tensor],
+    wanted: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return Eq. 3 for each anchor, and its derivatives with respect to all logits.
 
     Args:
         positives: Logits (A, n), chosen columns (A, k) and which of them count (A, k).
         negatives: The same for the negatives.
+        wanted: (A,) number of negatives that the chosen ones stand for; None: themselves.
 
     Returns:
         Loss (A,), whether there is a positive (A,), derivatives (A, n) for positives, negatives.
@@ -139,10 +153,13 @@ def _terms(
     (logits, index, among), (other, other_index, other_among) = positives, negatives
     chosen = other.gather(1, other_index).masked_fill_(~other_among, -torch.inf)
     total = chosen.logsumexp(dim=1, keepdim=True)
+    share = (chosen - total.masked_fill(total.isneginf(), 0)).exp_()
+    if wanted is not None:
+        ratio = wanted[:, None] / other_among.sum(dim=1, keepdim=True).clamp_min(1)
+        total = total + ratio.clamp_min(1).log()
     margin = total - logits.gather(1, index)
     mean = among / among.sum(dim=1, keepdim=True).clamp_min(1)
     weight = margin.sigmoid() * mean
-    share = (chosen - total.masked_fill(total.isneginf(), 0)).exp_()
     share.mul_(weight.sum(dim=1, keepdim=True))
     return (
         (F.softplus(margin) * mean).sum(dim=1),
@@ -223,6 +240,9 @@ def pixel_contrast_mined(
 class DrawableMemory(Protocol):
     """What :func:`pixel_contrast_drawn` asks of a memory: random filled slots (unit vectors)."""
 
+    def counts(self) -> Tensor:
+        """Return the number of filled slots per class, (C,)."""
+
     def draw(self, samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Return embeddings (n, D) and labels (n,), -1 where there is none."""
 
@@ -242,10 +262,11 @@ def pixel_contrast_drawn(
 ) -> Tensor:
     """Eq. 3 over keys that are chosen within a random subset of the memory.
 
-    All anchors share one subset of negatives (its members of the anchor's own class are left out);
-    each class has one subset of positives. Their size, and so the cost, does not depend on the
-    memory. With a memory no larger than the subsets the result is that of
-    :func:`pixel_contrast_mined`.
+    All anchors share one subset of negatives; its members of the anchor's own class are left out,
+    and where fewer than K can be chosen for that reason, they are weighted up to K. Each class has
+    one subset of positives. The size of the subsets, and so the cost, does not depend on the
+    memory. With a memory no larger than them the result is that of :func:`pixel_contrast_mined`.
+    The very hardest keys of a large memory are not found in this way: 'hardest' is refused.
 
     Args:
         anchors: (C, V, D), row c: anchors of class c; scaled to unit length here.
@@ -259,9 +280,11 @@ def pixel_contrast_drawn(
         Scalar, the mean over anchors with a positive; zero (with its graph) without one.
 
     Raises:
-        ValueError: For shapes that do not fit or a temperature that is not positive.
+        ValueError: For shapes that do not fit, a temperature that is not positive, or 'hardest'.
     """
     sampling = sampling or KeySampling()
+    if sampling.mode == 'hardest':
+        raise ValueError("mode 'hardest' needs the whole memory: use pixel_contrast_mined")
     check_positive(temperature=temperature)
     sizes = check_shapes(anchors=(anchors, 'C V D'), valid=(valid, 'C V'))
     with full_precision(anchors):
@@ -272,8 +295,12 @@ def pixel_contrast_drawn(
             anchors, valid = anchors[present], valid[present]
         if not anchors.numel():
             return anchors.sum() * 0
-        pool, pool_labels = memory.draw(sampling.pool(sampling.negatives), generator)
+        # The own class takes 1 / C of a balanced memory; as many more are drawn.
+        spare = sizes['C'] / max(sizes['C'] - 1, 1)
+        pool, pool_labels = memory.draw(sampling.pool(sampling.negatives, spare), generator)
         pool = pool.to(anchors.dtype)
+        filled = memory.counts()
+        wanted = sampling.available(filled.sum() - filled, sampling.negatives)
 
         def block(part: Tensor, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
             classes, shape = present[rows], part.shape[:2]
@@ -290,6 +317,7 @@ def pixel_contrast_drawn(
             value, has_positive, pull_near, pull_far = _terms(
                 (near, *sampling.choose(-near, positive, sampling.positives, generator)),
                 (far, *sampling.choose(far, negative, sampling.negatives, generator)),
+                wanted[classes].repeat_interleave(shape[1]),
             )
             pull = torch.bmm(pull_near.view(*shape, -1), own) + pull_far.view(*shape, -1) @ pool
             return value.view(shape), has_positive.view(shape), pull / temperature

@@ -113,6 +113,11 @@ class RegionMemoryBank(StagedMemory):
         valid = self.valid
         return self.slots[:-1].view(self.num_classes, self.slots_per_class, self.dim), valid
 
+    def counts(self) -> Tensor:
+        """Return the number of filled slots per class, (C,)."""
+        self.flush()
+        return self.region_count + self.pixel_filled
+
     def draw(self, samples: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw filled slots of any class, each equally likely, at a cost that T and N do not enter.
 
@@ -120,10 +125,9 @@ class RegionMemoryBank(StagedMemory):
             Embeddings (samples, D), distinct, and their classes (samples,), -1 where fewer slots
             are filled than asked for.
         """
-        self.flush()
+        ends = self.counts().cumsum(0)
         if not self.slots_per_class:
             return self.slots.expand(samples, -1), self.pixel_filled.new_full((samples,), -1)
-        ends = (self.region_count + self.pixel_filled).cumsum(0)
         position, valid = spread_draw(ends[-1], samples, generator)
         classes = torch.searchsorted(ends, position, right=True).clamp_(max=self.num_classes - 1)
         before = torch.where(classes > 0, ends[(classes - 1).clamp_min(0)], 0)
@@ -141,11 +145,10 @@ class RegionMemoryBank(StagedMemory):
         Returns:
             Embeddings (K, samples, D), and (K, samples) bool: False where a class has fewer.
         """
-        self.flush()
+        counts = self.counts()
         if classes is None:
-            classes = torch.arange(self.num_classes, device=self.slots.device)
-        filled = (self.region_count + self.pixel_filled)[classes]
-        position, valid = spread_draw(filled, samples, generator)
+            classes = torch.arange(self.num_classes, device=counts.device)
+        position, valid = spread_draw(counts[classes], samples, generator)
         row = self._row(classes[:, None].expand_as(position), position)
         return self.slots[row.where(valid, len(self.slots) - 1)], valid
 
