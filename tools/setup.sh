@@ -12,6 +12,7 @@ candidates='python3.11 python3.12 python3.10 python3'
 venv=.venv
 stamp=$venv/.semcl_mm_setup
 log=.build/setup.log
+install_hint='Install Python 3.11 with venv and headers (Debian/Ubuntu: python3.11-venv python3.11-dev; without root: pyenv, uv or conda)'
 child=
 started=$SECONDS
 
@@ -76,8 +77,7 @@ choose_python() {
         reasons+=("$name: $reason")
     done
     fail 'no Python that will do' "${reasons[@]}" \
-        'Install Python 3.11 with its venv and dev packages (Debian/Ubuntu: python3.11-venv python3.11-dev;' \
-        'without root: pyenv, uv or conda), or name one: make PYTHON=/path/to/python3.11 ...'
+        "$install_hint" 'or name one that is there: make PYTHON=/path/to/python3.11 ...'
 }
 
 check_tools() {
@@ -206,7 +206,7 @@ if is_environment; then
     python=$venv/bin/python
     if [ -n "${PYTHON:-}" ]; then
         reason=$(objection "$PYTHON")
-        [ -z "$reason" ] || fail "$PYTHON $reason"
+        [ -z "$reason" ] || fail "$PYTHON $reason" "$install_hint"
         version='import sys; print(*sys.version_info[:2], sep=".")'
         [ "$("$PYTHON" -c "$version")" = "$($python -c "$version")" ] ||
             fail "$venv holds Python $($python -c "$version"), PYTHON asks for $("$PYTHON" -c "$version")" \
