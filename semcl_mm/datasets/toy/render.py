@@ -176,15 +176,16 @@ def _contour(owner: np.ndarray, count: int) -> np.ndarray:
 def _shade(
     scene: Scene, room: Room, layers: list[_Layer], owner: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    light = scene.light
     colour = _shade_room(scene, room, layers)
     for number, layer in enumerate(layers, 1):
-        seen = owner[layer.window] == number
-        surface = layer.source.surface.colour(layer.x, layer.y)
-        surface *= _brightness(layer, light)[..., None]
-        colour[layer.window][seen] = surface[seen]
-    colour *= np.asarray(light.tint, np.float32)
-    return cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+        lit = layer.source.surface.colour(layer.x, layer.y, _brightness(layer, scene.light))
+        part = colour[(slice(None), *layer.window)]
+        np.copyto(part, lit, where=owner[layer.window] == number)
+    planes = [
+        tint * cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        for tint, plane in zip(np.float32(scene.light.tint), colour, strict=True)
+    ]
+    return np.stack(planes, axis=-1)
 
 
 def _brightness(layer: _Layer, light: Light) -> np.ndarray:
@@ -199,9 +200,17 @@ def _brightness(layer: _Layer, light: Light) -> np.ndarray:
 
 
 def _shade_room(scene: Scene, room: Room, layers: list[_Layer]) -> np.ndarray:
-    colour = scene.wall_surface.colour(room.x, room.y)
-    colour[room.is_ground] = scene.ground.colour(room.x, room.y)[room.is_ground]
-    colour *= _room_brightness(scene, room, layers)[..., None]
+    """Ground and wall, (3, H, W) float32."""
+    brightness = _room_brightness(scene, room, layers)
+    colour = np.empty((3, *brightness.shape), np.float32)
+    for surface, owned in ((scene.ground, room.is_ground), (scene.wall_surface, ~room.is_ground)):
+        if not owned.any():
+            continue
+        # Each fills one end of the image: only the rows where it appears need its texture.
+        shown = np.flatnonzero(owned.any(1))
+        rows = slice(shown[0], shown[-1] + 1)
+        lit = surface.colour(room.x[rows], room.y[rows], brightness[rows])
+        np.copyto(colour[:, rows], lit, where=owned[rows])
     return colour
 
 

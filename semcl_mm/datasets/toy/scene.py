@@ -9,7 +9,7 @@ from semcl_mm.datasets.toy.classes import OBJECT_CLASSES, TEXTURES
 from semcl_mm.datasets.toy.shapes import Outline, sample_outline
 from semcl_mm.datasets.toy.textures import Texture, sample_texture
 
-DEPTH_RANGE = (1.7, 7.0)  # metres, of the objects' planes
+DEPTH_RANGE = (1.6, 4.8)  # metres, of the objects' planes
 OBJECT_COUNT = (4, 9)  # objects tried per scene, both ends included
 
 
@@ -95,8 +95,8 @@ def sample_scene(rng: np.random.Generator, size: tuple[int, int], moving: bool =
             objects.append(_moving(placed, rng) if moving else placed)
     return Scene(
         objects=tuple(objects),
-        ground=sample_texture(_any_family(rng), rng, frequency=(0.8, 3.0), contrast=(0.1, 0.5)),
-        wall_surface=sample_texture(_any_family(rng), rng, (0.5, 2.0), contrast=(0.1, 0.5)),
+        ground=sample_texture(_any_family(rng), rng, frequency=(0.8, 2.5), contrast=(0.05, 0.35)),
+        wall_surface=sample_texture(_any_family(rng), rng, (0.5, 2.0), contrast=(0.05, 0.35)),
         wall=wall,
         pose=pose,
         light=_sample_light(rng),
@@ -122,8 +122,8 @@ def _place(
     candidate = ToyObject(
         category=category,
         outline=sample_outline(kind.shape, rng),
-        surface=sample_texture(kind.texture, rng, frequency=(1.2, 2.4), contrast=(0.25, 0.6)),
-        radius=rng.uniform(0.28, 0.55),
+        surface=sample_texture(kind.texture, rng, frequency=(1.3, 2.0), contrast=(0.35, 0.65)),
+        radius=rng.uniform(0.36, 0.6),
         along=0.0,
         ahead=0.0,
         roll=rng.uniform(0, 2 * np.pi),

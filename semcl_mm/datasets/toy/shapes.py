@@ -69,7 +69,7 @@ def _box(outline: Outline, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _star(outline: Outline, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     half_sector = np.pi / outline.rays
-    notch = 0.38 + 0.14 * outline.roundness
+    notch = 0.42 + 0.12 * outline.roundness
     # Fold the plane into half a ray: the outline becomes the line from the tip to the notch.
     angle = np.arctan2(x, -y)
     folded = np.abs(np.mod(angle + half_sector, 2 * half_sector) - half_sector)
@@ -81,12 +81,12 @@ def _star(outline: Outline, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _ring(outline: Outline, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    half_width = np.float32(0.19 + 0.08 * outline.roundness)
+    half_width = np.float32(0.22 + 0.08 * outline.roundness)
     return np.abs(np.sqrt(x * x + y * y) - (1 - half_width)) - half_width
 
 
 _FAMILIES = {'disc': _disc, 'box': _box, 'star': _star, 'ring': _ring}
-_ASPECTS = {'disc': (0.7, 1.0), 'box': (0.6, 1.0), 'star': (0.85, 1.0), 'ring': (0.75, 1.0)}
+_ASPECTS = {'disc': (0.8, 1.0), 'box': (0.65, 1.0), 'star': (0.9, 1.0), 'ring': (0.8, 1.0)}
 
 
 def sample_outline(family: str, rng: np.random.Generator) -> Outline:
@@ -95,8 +95,8 @@ def sample_outline(family: str, rng: np.random.Generator) -> Outline:
         family=family,
         aspect=rng.uniform(*_ASPECTS[family]),
         roundness=rng.uniform(),
-        rays=int(rng.integers(4, 7)),
-        wobble=rng.uniform(0.0, 0.07),
+        rays=int(rng.integers(5, 7)),
+        wobble=rng.uniform(0.0, 0.04),
         phase=rng.uniform(0, 2 * np.pi),
         bevel=rng.uniform(0.15, 0.6) if family != 'ring' else rng.uniform(0.15, 0.25),
     )

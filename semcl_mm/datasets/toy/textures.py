@@ -59,12 +59,21 @@ class Texture:
         level = _FAMILIES[self.family](self, p, q, noise)
         return 0.5 + 0.5 * np.tanh(np.float32(self.sharpness) * level), noise
 
-    def colour(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Reflectance at the given coordinates, (H, W, 3) float32, RGB, about [0, 1]."""
+    def colour(self, x: np.ndarray, y: np.ndarray, brightness: np.ndarray) -> np.ndarray:
+        """What the lit surface looks like.
+
+        Args:
+            x: (H, W) float32 coordinates.
+            y: (H, W) float32 coordinates.
+            brightness: (H, W) float32, the light that falls there.
+
+        Returns:
+            (3, H, W) float32, RGB, about [0, 1].
+        """
         share, noise = self.pattern(x, y)
+        light = brightness * (1 + np.float32(self.grain) * noise)
         first, second = np.asarray(self.colours, np.float32)
-        surface = first + share[..., None] * (second - first)
-        return surface * (1 + np.float32(self.grain) * noise)[..., None]
+        return np.stack([light * (a + share * (b - a)) for a, b in zip(first, second, strict=True)])
 
 
 def _stripes(texture: Texture, p: np.ndarray, q: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -77,7 +86,7 @@ def _dots(texture: Texture, p: np.ndarray, q: np.ndarray, noise: np.ndarray) -> 
     across = p + np.float32(0.5) * np.mod(row, 2)
     dx = across - np.floor(across) - np.float32(0.5)
     dy = q - row - np.float32(0.5)
-    radius = np.float32(np.sqrt(texture.duty / np.pi)) * (
+    radius = np.float32(np.sqrt(0.7 * texture.duty / np.pi)) * (
         1 + np.float32(0.1 * texture.warp) * noise
     )
     return 4 * (radius - np.sqrt(dx * dx + dy * dy))
@@ -116,8 +125,8 @@ def _noise_at(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def _two_colours(rng: np.random.Generator, contrast: float) -> tuple[tuple[float, ...], ...]:
     hue = rng.uniform()
     other_hue = hue + rng.normal(0, 0.2)
-    saturation, other_saturation = rng.uniform(0.15, 0.75, 2)
-    value = rng.uniform(0.3 + contrast, 1.0)
+    saturation, other_saturation = rng.uniform(0.1, 0.7, 2)
+    value = rng.uniform(0.25 + contrast, 1.0)
     pair = (
         colorsys.hsv_to_rgb(hue, saturation, value),
         colorsys.hsv_to_rgb(other_hue % 1, other_saturation, value - contrast),
@@ -137,16 +146,16 @@ def sample_texture(
         family: One of ``classes.TEXTURES``.
         rng: Source of randomness.
         frequency: Range of repetitions per coordinate unit.
-        contrast: Range of the difference of the two colours' values, within [0, 0.65].
+        contrast: Range of the difference of the two colours' values, within [0, 0.7].
     """
     return Texture(
         family=family,
         frequency=rng.uniform(*frequency),
         angle=rng.uniform(0, 2 * np.pi),
         offset=tuple(rng.uniform(0, _TILE / _UNIT, 2)),
-        sharpness=rng.uniform(1.5, 4.0),
-        duty=rng.uniform(0.35, 0.65),
-        warp=rng.uniform(0.1, 0.7),
+        sharpness=rng.uniform(2.5, 5.0),
+        duty=rng.uniform(0.35, 0.6),
+        warp=rng.uniform(0.1, 0.5),
         grain=rng.uniform(0.02, 0.08),
         colours=_two_colours(rng, rng.uniform(*contrast)),
     )

@@ -69,7 +69,7 @@ def make_toy_world(
         OSError: If ``out`` cannot be written.
     """
     parameters = ToyParameters(scenes=scenes, clips=clips, frames=frames, size=size, seed=seed)
-    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    workers = _usable_cores() if workers is None else workers
     if workers < 0:
         raise ValueError(f'workers must be 0 or more, got {workers}')
     out = Path(out).absolute()
@@ -80,6 +80,10 @@ def make_toy_world(
         meta = _build(folder, parameters, workers, progress)
         _move_into_place(folder, out)
     return {**meta, 'reused': False}
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def _existing(out: Path, parameters: ToyParameters) -> dict | None:
