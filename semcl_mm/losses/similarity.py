@@ -23,8 +23,8 @@ __all__ = [
 EPS = 1e-12
 """Vectors shorter than this have no direction: they become zero and receive no gradient."""
 
-BLOCK_ELEMENTS = 1 << 20
-"""Similarities held at a time (4 MiB in float32)."""
+BLOCK_ELEMENTS = 1 << 19
+"""Similarities per block, of which two copies are held at a time (4 MiB in float32)."""
 
 
 def full_precision(x: Tensor) -> torch.autocast:
@@ -52,7 +52,7 @@ def normalise(x: Tensor) -> Tensor:
     """
     x = as_float(x)
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return torch.where(length > EPS, x / length.clamp_min(EPS), 0.0)
+    return x * torch.where(length > EPS, length.clamp_min(EPS).reciprocal(), 0.0)
 
 
 def _rows_times_rows(left: Tensor, right: Tensor) -> Tensor:
@@ -104,6 +104,18 @@ class _Blocks:
             logits.masked_fill_(left_out, -torch.inf)
         return logits
 
+    def softmax(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return each row's maximum, its sum of exp(logits - maximum) and its softmax.
+
+        One fused softmax is faster than subtracting, exponentiating and adding up; the sum is one
+        over the largest weight, because the largest exponential is exp(0).
+        """
+        peak, weights = logits.amax(dim=1), logits.softmax(dim=1)
+        if self.mask is not None or self.bank_labels is not None:
+            weights.masked_fill_(peak.isneginf()[:, None], 0.0)  # a softmax over nothing is NaN
+        total = weights.amax(dim=1).clamp_min_(torch.finfo(weights.dtype).tiny).reciprocal_()
+        return peak, total, weights
+
 
 class _StreamedLogSumExp(torch.autograd.Function):
     """Online softmax over blocks of the bank; the queries' gradient is made in the same pass."""
@@ -117,20 +129,19 @@ class _StreamedLogSumExp(torch.autograd.Function):
         pull = torch.zeros_like(queries) if wants_queries else None
         for start in range(0, len(bank), blocks.size):
             rows = blocks.rows(bank, start, queries.dtype)
-            weights = blocks.logits(scaled, rows, start)
-            new_peak = torch.maximum(peak, weights.amax(dim=1))
+            block_peak, block_total, weights = blocks.softmax(blocks.logits(scaled, rows, start))
+            new_peak = torch.maximum(peak, block_peak)
             # A query for which nothing has counted so far keeps a peak of -inf; exp(-inf - 0) = 0.
             shift = torch.where(new_peak.isneginf(), 0.0, new_peak)
-            weights.sub_(shift[:, None]).exp_()
-            decay = torch.exp(peak - shift)
-            total.mul_(decay).add_(weights.sum(dim=1))
+            keep, join = torch.exp(peak - shift), torch.exp(block_peak - shift).mul_(block_total)
+            peak, total = new_peak, total * keep + join
             if pull is not None:
-                pull.mul_(decay[:, None]).add_(_rows_times_rows(weights, rows.T))
-            peak = new_peak
+                block_pull = _rows_times_rows(weights, rows.T)
+                pull.mul_(keep[:, None]).addcmul_(block_pull, join[:, None])
             del weights, rows  # before the next block is made, not after
         value = peak + total.log()
         if pull is not None:
-            pull.div_(total.clamp_min(torch.finfo(total.dtype).tiny)[:, None]).mul_(scale)
+            pull.mul_(scale).div_(total.clamp_min(torch.finfo(total.dtype).tiny)[:, None])
         ctx.scale, ctx.blocks = scale, blocks
         ctx.save_for_backward(pull, *((queries, bank, value) if wants_bank else ()))
         return value
@@ -176,15 +187,15 @@ def streamed_logsumexp(
     r"""Return :math:`\log \sum_k \exp(s\, q_n \cdot b_k)` for each query without an (N, K) tensor.
 
     Differentiable once, in the queries and, if it requires a gradient, in the bank. Extra memory is
-    one block of similarities and a (N, C) tensor. A float16 or bfloat16 bank stays as it is; each
+    two blocks of similarities and a (N, C) tensor. A float16 or bfloat16 bank stays as it is; each
     block is raised to the queries' type, so that the value is exact for the bank as stored.
 
     Args:
         queries: (N, C), float32 or float64.
         bank: (K, C), any floating point type.
         scale: Factor on the inner products, usually 1 / temperature.
-        chunk: Bank rows per block; by default so many that a block holds about a million
-            similarities.
+        chunk: Bank rows per block; by default so many that a block holds ``BLOCK_ELEMENTS``
+            similarities, or 256.
         normalise_bank: Scale each bank row to unit length on the way (see :func:`normalise`).
         mask: Boolean, (K,) or (N, K); False leaves a row out of the sum.
         query_labels: (N,) integers, together with ``bank_labels``.

@@ -6,8 +6,8 @@ import loss_oracles as oracle
 import pytest
 import torch
 from loss_oracles import compare, vectors
-from peak_bytes import PeakBytes
 
+from semcl_mm.analysis.measuring import PeakBytes
 from semcl_mm.losses import CycleAttentionLoss, cycle_attention
 
 

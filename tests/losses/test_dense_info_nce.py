@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from loss_oracles import compare, vectors
-from peak_bytes import PeakBytes
 
+from semcl_mm.analysis.measuring import PeakBytes
 from semcl_mm.losses import (
     DenseInfoNCELoss,
     dense_info_nce,
