@@ -19,6 +19,7 @@ import torch
 
 from semcl_mm.checkpoint.errors import CheckpointError, UnreadableCheckpoint, UnsafeCheckpoint
 
+_REFUSED = 'refused:'  # marks the stand-ins' own refusals; torch keeps the text of an error only
 _METADATA = 'semcl_mm'  # safetensors keep strings only: our meta is JSON under this name
 
 
@@ -29,14 +30,14 @@ class LogHistory:
 def _method_name(owner: object, name: str) -> str:
     """Stands in for ``getattr``, by which MMEngine refers to the statistics of its curves."""
     if owner is not LogHistory or not isinstance(name, str):
-        raise pickle.UnpicklingError(f'getattr({owner!r}, {name!r}) is no part of a checkpoint')
+        raise pickle.UnpicklingError(f'{_REFUSED} builtins.getattr({owner!r}, {name!r})')
     return name
 
 
 def _latin1(text: str, encoding: str) -> bytes:
     """Stands in for ``_codecs.encode``, by which pickle writes the bytes of numpy's scalars."""
     if encoding != 'latin1':
-        raise pickle.UnpicklingError(f'encoding {encoding!r} is no part of a checkpoint')
+        raise pickle.UnpicklingError(f'{_REFUSED} _codecs.encode({encoding!r})')
     return text.encode('latin1')
 
 
@@ -131,6 +132,8 @@ def _explained(path: Path, error: Exception) -> CheckpointError:
 
 
 def _refused_names(path: Path, message: str) -> list[str]:
+    if _REFUSED in message:
+        return [message.split(_REFUSED)[1].strip().splitlines()[0]]
     if 'nsupported' not in message and 'allowlist' not in message and 'call reduce' not in message:
         return []
     names: list[str] = []
