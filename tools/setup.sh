@@ -110,6 +110,9 @@ step() {
             last=$SECONDS
             progress=$(grep -oE '^ *(\[[0-9]+/[0-9]+\]|(Collecting|Downloading|Building|Installing) .{0,50})' "$log.step" |
                 tail -n 1 | sed 's/^ *//') || true
+            case $progress in Installing*)
+                progress="unpacking, $(ls -d $venv/lib/python3*/site-packages/*.dist-info | wc -l) packages are in place" ;;
+            esac
             phase "    $what ${progress:+· $progress}"
         fi
     done
