@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from semcl_mm.datasets.unfiltered_png import decode_unfiltered_png
+
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
@@ -52,6 +54,9 @@ def decode_label(data: bytes, path: str | Path) -> np.ndarray:
     """
     if data.startswith(_PNG_SIGNATURE) and b'IEND' not in data[-1024:]:
         raise DataError(f'{path}: truncated PNG (no end marker); restore the file')
+    label = decode_unfiltered_png(data)
+    if label is not None:
+        return label
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.mode == '1':

@@ -8,7 +8,7 @@ import numpy as np
 from semcl_mm.datasets.coco_annotations import AnnotationFile, annotation_mask
 from semcl_mm.datasets.image_files import DataError, decode_label, read_bytes
 from semcl_mm.datasets.regions import find_runs, number_components
-from semcl_mm.datasets.value_table import IGNORED, ValueTable
+from semcl_mm.datasets.value_table import ValueTable
 
 CHANGED = 'the data changed since the index was built: build the index again'
 _NO_CLASS = np.uint16(0xFFFF)
@@ -147,17 +147,3 @@ def reader_of(header: dict) -> LabelReader:
     if recipe['kind'] == 'annotations':
         return AnnotationReader(unit)
     raise DataError(f'label kind {recipe["kind"]!r} is unknown to this release')
-
-
-__all__ = [
-    'CHANGED',
-    'IGNORED',
-    'AnnotationReader',
-    'LabelReader',
-    'MapReader',
-    'MaskFileReader',
-    'annotations_check',
-    'category_map',
-    'component_map',
-    'reader_of',
-]

@@ -64,7 +64,10 @@ def find_runs(label: np.ndarray) -> Runs:
     np.not_equal(flat[1:], flat[:-1], out=begins[1:])
     begins[::width] = True
     starts = np.flatnonzero(begins)
-    return Runs(flat[starts], starts, np.diff(starts, append=flat.size), (height, width))
+    lengths = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
+    lengths[-1] = flat.size - starts[-1]
+    return Runs(flat[starts], starts, lengths, (height, width))
 
 
 def regions_of_runs(runs: Runs) -> Regions:

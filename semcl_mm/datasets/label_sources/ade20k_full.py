@@ -9,14 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from semcl_mm.datasets.image_files import DataError, decode_label, read_bytes
-from semcl_mm.datasets.label_sources.base import (
-    Candidates,
-    Item,
-    LabelSource,
-    MissingLabel,
-    list_files,
-    need_folder,
-)
+from semcl_mm.datasets.label_sources.base import Candidates, Item, LabelSource, MissingLabel
+from semcl_mm.datasets.label_sources.listing import list_files, need_folder
 from semcl_mm.datasets.regions import find_regions
 
 PATTERN = 'instance_{instance:03d}_{name}.png'

@@ -6,28 +6,27 @@ from pathlib import Path
 import numpy as np
 
 from semcl_mm.datasets.image_files import DataError
-from semcl_mm.datasets.label_sources.base import (
-    Candidates,
-    Item,
-    MapSource,
+from semcl_mm.datasets.label_sources.base import Candidates, Item
+from semcl_mm.datasets.label_sources.class_names import CITYSCAPES
+from semcl_mm.datasets.label_sources.listing import (
     list_files,
     need_folder,
     pair_files,
     refuse_orphans,
 )
-from semcl_mm.datasets.label_sources.class_names import CITYSCAPES
+from semcl_mm.datasets.label_sources.map_source import MapSource
 from semcl_mm.datasets.value_table import ValueRange, ValueTable
 
-LABELS = ('color', 'labelIds', 'labelTrainIds')
+LABELS = ('labelIds', 'color', 'labelTrainIds')
 COLOUR_MAPS = ('current', 'old')
 
 _ROAD, _CAR = 0, 13
 # Label id -> train id. Ids 17 and 18 (pole, pole group) have one colour, so both are poles: the
 # authors read colours.
-_TRAIN_ID = dict(zip([7, 8, 11, 12, 13], range(_ROAD, 5), strict=True)) | {17: 5, 18: 5}
-_TRAIN_ID |= dict(zip([*range(19, 29), 31, 32, 33], range(6, 19), strict=True))
+TRAIN_ID = dict(zip([7, 8, 11, 12, 13], range(_ROAD, 5), strict=True)) | {17: 5, 18: 5}
+TRAIN_ID |= dict(zip([*range(19, 29), 31, 32, 33], range(6, 19), strict=True))
 _THINGS = (24, 25, 26, 27, 28, 29, 30, 31, 32, 33)
-_COLOURS = (
+COLOURS = (
     (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153),
     (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152),
     (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100),
@@ -73,8 +72,9 @@ def cityscapes(
         split: 'train' if None; any folder of leftImg8bit.
         unit: 'class', 'component', or 'instance' (instanceIds: things one by one, stuff by class;
             groups of things that were drawn as one are dropped and counted).
-        label: 'color' (as the authors), 'labelIds' (the same pairs) or 'labelTrainIds' (pole
-            groups are not poles there); the first of them that the data set has if None.
+        label: 'labelIds', 'color' (the authors' choice: the same pairs, three times the decoding)
+            or 'labelTrainIds' (pole groups are not poles there); the first of them that the data
+            set has if None.
         colour_map: 'old' is the authors' map before July 2023.
         allow_missing: count labels without image instead of stopping.
     """
@@ -111,7 +111,7 @@ def _present_label(folder: Path) -> str:
     for label in LABELS:
         if next(folder.rglob(f'*_gtFine_{label}.png'), None):
             return label
-    raise DataError(f'{folder}: no *_gtFine_color.png, *_labelIds.png or *_labelTrainIds.png')
+    raise DataError(f'{folder}: no *_gtFine_labelIds.png, *_color.png or *_labelTrainIds.png')
 
 
 def _packed(colour: tuple[int, int, int]) -> int:
@@ -127,11 +127,11 @@ def _table(kind: str, old: bool) -> ValueTable:
     if kind == 'labelTrainIds':
         return ValueTable((ValueRange(0, 0, len(CITYSCAPES)),), ((255, 1),))
     if kind == 'color':
-        known = {_packed(colour): train_id for train_id, colour in enumerate(_COLOURS)}
+        known = {_packed(colour): train_id for train_id, colour in enumerate(COLOURS)}
         other = {_packed(_OTHER_COLOURS[label_id]): number for label_id, number in others.items()}
         rest = {0}
     else:
-        known, other = dict(_TRAIN_ID), others
+        known, other = dict(TRAIN_ID), others
         rest = {*range(34), 255} - known.keys() - other.keys()
     if old:
         known |= other

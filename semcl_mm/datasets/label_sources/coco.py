@@ -13,12 +13,8 @@ from semcl_mm.datasets.coco_annotations import (
 )
 from semcl_mm.datasets.image_files import DataError
 from semcl_mm.datasets.label_reader import annotations_check
-from semcl_mm.datasets.label_sources.base import (
-    Candidates,
-    Item,
-    LabelSource,
-    need_folder,
-)
+from semcl_mm.datasets.label_sources.base import Candidates, Item, LabelSource
+from semcl_mm.datasets.label_sources.listing import need_folder
 
 
 class AnnotationSource(LabelSource):

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from semcl_mm.datasets.image_files import IMAGE_SUFFIXES, DataError
-from semcl_mm.datasets.label_sources.base import (
-    MapSource,
+from semcl_mm.datasets.label_sources.class_names import COCO_STUFF
+from semcl_mm.datasets.label_sources.listing import (
     list_files,
     need_folder,
     pair_files,
     refuse_orphans,
 )
-from semcl_mm.datasets.label_sources.class_names import COCO_STUFF
+from semcl_mm.datasets.label_sources.map_source import MapSource
 from semcl_mm.datasets.value_table import ValueTable
 
 _FOLDERS = ('stuffthingmaps_trainval2017', 'stuffthingmaps', 'annotations')

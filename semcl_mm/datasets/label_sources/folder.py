@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semcl_mm.datasets.image_files import IMAGE_SUFFIXES, DataError
-from semcl_mm.datasets.label_sources.base import (
-    Item,
-    MapSource,
+from semcl_mm.datasets.label_sources.base import Item
+from semcl_mm.datasets.label_sources.listing import (
     list_files,
     need_folder,
     pair_files,
@@ -15,6 +14,7 @@ from semcl_mm.datasets.label_sources.base import (
     read_list,
     refuse_orphans,
 )
+from semcl_mm.datasets.label_sources.map_source import MapSource
 from semcl_mm.datasets.value_table import ValueTable
 
 _ANY = 1 << 16

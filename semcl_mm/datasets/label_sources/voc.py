@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from semcl_mm.datasets.image_files import DataError
-from semcl_mm.datasets.label_sources.base import (
-    Item,
-    MapSource,
+from semcl_mm.datasets.label_sources.base import Item
+from semcl_mm.datasets.label_sources.class_names import VOC
+from semcl_mm.datasets.label_sources.listing import (
     list_files,
     need_folder,
     read_class_names,
     read_list,
 )
-from semcl_mm.datasets.label_sources.class_names import VOC
+from semcl_mm.datasets.label_sources.map_source import MapSource
 from semcl_mm.datasets.value_table import ValueRange, ValueTable
 
 _LISTS = {
