@@ -5,6 +5,7 @@ environment variables (torchrun, Slurm, Open MPI) become torch's, and the backen
 hardware.
 """
 
+import atexit
 import datetime
 import os
 import subprocess
@@ -101,3 +102,10 @@ def init_distributed(
         torch.cuda.set_device(local_rank)
     options = {} if timeout is None else {'timeout': datetime.timedelta(seconds=timeout)}
     distributed.init_process_group(choose_backend(backend), **options)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Leave the process group: gloo's threads must not outlive the interpreter."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -1,10 +1,12 @@
 """Optimiser wrappers that do not wait for the device, and a constructor with few groups."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.optim import OptimWrapper as BaseOptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
@@ -128,13 +130,30 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         model = getattr(model, 'module', model)
         if self.paramwise_cfg:
             entries: list[dict] = []
-            self.add_params(entries, model)
+            with _silence():
+                self.add_params(entries, model)
         else:
             entries = [{'params': list(model.parameters())}]
-        optimizer = OPTIMIZERS.build(dict(self.optimizer_cfg, params=_merged(entries)))
+        groups = _merged(entries)
+        for group in groups:
+            settings = {key: value for key, value in group.items() if key != 'params'}
+            count = len(group['params'])
+            print_log(f'parameter group: {count} tensors, {settings or "defaults"}', 'current')
+        optimizer = OPTIMIZERS.build(dict(self.optimizer_cfg, params=groups))
         config = dict(self.optim_wrapper_cfg)
         config.setdefault('type', OptimWrapper)
         return OPTIM_WRAPPERS.build(config, default_args=dict(optimizer=optimizer))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """MMEngine logs every parameter, frozen ones as warnings: pages for a target encoder."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(level)
 
 
 def _merged(entries: list[dict]) -> list[dict]:

@@ -1,6 +1,7 @@
 """The 1cycle schedule (Smith & Topin, 2017) in optimiser steps, with torch's numbers."""
 
 import math
+import warnings
 
 from mmengine.optim.scheduler.param_scheduler import INF, OptimizerType, _ParamScheduler
 
@@ -79,7 +80,10 @@ class OneCycle(_ParamScheduler):
 
     def step(self) -> None:
         """Set the values of the next iteration."""
-        super().step()
+        with warnings.catch_warnings():
+            if self.accumulation > 1:  # the first iterations step the schedule, not the optimiser
+                warnings.filterwarnings('ignore', 'Detected call of `scheduler.step', UserWarning)
+            super().step()
         if self.momentum_range is None or not self.begin <= self._global_step < self.end:
             return
         high, low = self.momentum_range

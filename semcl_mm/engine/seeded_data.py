@@ -52,6 +52,9 @@ class _Wrapper:
     def __len__(self) -> int:
         return len(self._wrapped)
 
+    def __deepcopy__(self, memo: dict) -> '_Wrapper':
+        return self  # MMEngine copies a loader's config before it builds the loader
+
 
 class NumberedSampler(_Wrapper, Sampler):
     """Numbers the integer indices of a sampler; richer items pass (they carry their own seed)."""

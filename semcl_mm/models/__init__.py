@@ -14,6 +14,7 @@ In pretraining a backbone returns what the loss uses: ``out_indices=(3,)`` for m
 ResNet and Swin, ``(-1,)`` for timm. Layers without a gradient stop DDP.
 """
 
+from . import registered_losses
 from .momentum import MomentumEncoder
 from .pair_preprocessor import PairDataPreprocessor
 from .projectors import MLPHead
@@ -28,4 +29,5 @@ __all__ = [
     'SemCL',
     'TimmBackbone',
     'UnpairedInfoNCELoss',
+    'registered_losses',
 ]
