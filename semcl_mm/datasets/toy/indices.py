@@ -29,6 +29,7 @@ def write_indices(
     """Write the split lists, the COCO files, the camera and the clip list under ``root``."""
     camera = asdict(Intrinsics.of_size(parameters.size))
     _write_json(root / 'camera.json', {**camera, 'depth_scale': DEPTH_SCALE})
+    _write_lines(root / 'class_names.txt', list(TOY_CLASSES))
     camera_columns = ' '.join(f'{camera[k]:g}' for k in ('fx', 'fy', 'cx', 'cy'))
     for split in SPLITS:
         chosen = [s for s in scenes if parameters.split_of_scene(s.index) == split]

@@ -105,7 +105,11 @@ def _existing(out: Path, parameters: ToyParameters) -> dict | None:
     if changes:
         message = f'{out} holds another toy world ({"; ".join(changes)}); use --force to replace it'
         raise FileExistsError(message)
-    own = [out / 'camera.json', *(out / top for top in {f.split('/')[0] for f in _FOLDERS})]
+    own = [
+        out / 'camera.json',
+        out / 'class_names.txt',
+        *(out / top for top in {f.split('/')[0] for f in _FOLDERS}),
+    ]
     present = sum(p.is_file() for top in own for p in (top, *top.rglob('*')))
     if present < expected:
         message = f'{out} is damaged: {expected - present} files are gone; use --force to remake it'
