@@ -16,6 +16,7 @@ from semcl_mm.losses.depth import BerHuLoss, GradientSmoothnessLoss, berhu, grad
 from semcl_mm.losses.info_nce import InfoNCELoss, info_nce
 from semcl_mm.losses.local_to_global import LocalToGlobalInfoNCELoss, local_to_global_info_nce
 from semcl_mm.losses.paired_info_nce import PairedInfoNCELoss, paired_info_nce
+from semcl_mm.losses.pixel_contrast import PixelContrastLoss, pixel_contrast
 
 __all__ = [
     'BerHuLoss',
@@ -25,6 +26,7 @@ __all__ = [
     'InfoNCELoss',
     'LocalToGlobalInfoNCELoss',
     'PairedInfoNCELoss',
+    'PixelContrastLoss',
     'berhu',
     'cycle_attention',
     'dense_info_nce',
@@ -33,5 +35,6 @@ __all__ = [
     'local_to_global_info_nce',
     'match_by_similarity',
     'paired_info_nce',
+    'pixel_contrast',
     'semantic_weights',
 ]

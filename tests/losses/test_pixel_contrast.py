@@ -1,15 +1,18 @@
 """Pixel contrast, Eq. 3, against a loop over anchors and positives transcribed from the paper."""
 
+import importlib
 import math
 
 import pytest
 import torch
 from torch.autograd import gradcheck
 
-from semcl_mm.losses import pixel_contrast as module
 from semcl_mm.losses import positive_term
 from semcl_mm.losses.pixel_contrast import PixelContrastLoss, pixel_contrast
 from semcl_mm.memory import RegionMemoryBank
+
+# The package exports the function under its module's name, which an import statement would return.
+module = importlib.import_module('semcl_mm.losses.pixel_contrast')
 
 
 def loop_over_anchors(anchors, labels, keys, key_labels, tau, exclude_self=False, images=None):
