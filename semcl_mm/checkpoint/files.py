@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.logging import HistoryBuffer
 
 from semcl_mm.checkpoint.errors import CheckpointError, UnreadableCheckpoint, UnsafeCheckpoint
 
@@ -23,15 +24,11 @@ _REFUSED = 'refused:'  # marks the stand-ins' own refusals; torch keeps the text
 _METADATA = 'semcl_mm'  # safetensors keep strings only: our meta is JSON under this name
 
 
-class LogHistory:
-    """Stands in for MMEngine's ``HistoryBuffer``: training curves are no weights."""
-
-
-def _method_name(owner: object, name: str) -> str:
-    """Stands in for ``getattr``, by which MMEngine refers to the statistics of its curves."""
-    if owner is not LogHistory or not isinstance(name, str):
+def _statistic(owner: object, name: str) -> Any:
+    """Stands in for ``getattr``, by which MMEngine's curves refer to their own statistics."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise pickle.UnpicklingError(f'{_REFUSED} builtins.getattr({owner!r}, {name!r})')
-    return name
+    return getattr(HistoryBuffer, name)
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -71,8 +68,8 @@ def _harmless() -> list:
         (pathlib.PurePosixPath, 'pathlib.PosixPath'),
         (pathlib.PurePosixPath, 'pathlib._local.PosixPath'),
         (_latin1, '_codecs.encode'),
-        (_method_name, 'builtins.getattr'),
-        (LogHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        (_statistic, 'builtins.getattr'),
+        HistoryBuffer,
         *((collections.OrderedDict, name) for name in settings),
     ]
 
@@ -101,6 +98,8 @@ def load_file(path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
         raise UnreadableCheckpoint(f'{path} is empty')
     if path.suffix == '.safetensors':
         return _load_safetensors(path)
+    # Every curve that is read registers statistics for all curves of this process.
+    statistics = dict(HistoryBuffer._statistics_methods)
     try:
         if trust:
             checkpoint = torch.load(path, map_location='cpu', weights_only=False)
@@ -113,6 +112,10 @@ def load_file(path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
         raise PermissionError(f'no permission to read {path}') from error
     except Exception as error:  # a damaged pickle can raise anything
         raise _explained(path, error) from error
+    finally:
+        if not trust:
+            HistoryBuffer._statistics_methods.clear()
+            HistoryBuffer._statistics_methods.update(statistics)
     if not isinstance(checkpoint, Mapping):
         raise UnreadableCheckpoint(
             f'{path} holds a {type(checkpoint).__name__}, not a dict of weights'

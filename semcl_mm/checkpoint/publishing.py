@@ -152,8 +152,9 @@ def _meta(
     encoder: Encoder,
     which: str,
     architecture: Architecture | None,
-) -> dict[str, str]:
-    meta = {
+) -> dict[str, Any]:
+    return {
+        **_origin(checkpoint),
         'source_format': encoder.source_format,
         'source_file': source.name,
         'source_sha256': file_sha256(source),
@@ -161,18 +162,29 @@ def _meta(
         'architecture': architecture.name if architecture else 'unknown',
         'semcl_mm_version': __version__,
     }
-    config_hash = _config_hash(checkpoint.get('meta'))
-    return meta | ({'config_hash': config_hash} if config_hash else {})
 
 
-def _config_hash(meta: object) -> str | None:
-    """The hash of the config that trained the source, where the source carries either."""
+def _origin(checkpoint: Mapping) -> dict[str, Any]:
+    """What the source says about the run that made it: its record and the hash of its config."""
+    meta = checkpoint.get('meta')
     if not isinstance(meta, Mapping):
-        return None
-    if isinstance(meta.get('config_hash'), str):
-        return meta['config_hash']
-    config = meta.get('cfg')
-    return hashlib.sha256(config.encode()).hexdigest() if isinstance(config, str) else None
+        return {}
+    run = meta.get('run') if isinstance(meta.get('run'), Mapping) else {}
+    origin = {'config_hash': meta.get('config_hash') or run.get('config_hash'), 'run': _plain(run)}
+    return {key: value for key, value in origin.items() if value}
+
+
+def _plain(meta: Mapping) -> dict[str, Any]:
+    """The entries that any reader understands: numbers, text, and lists and dicts of them."""
+
+    def plain(value: object) -> bool:
+        if isinstance(value, Mapping):
+            return all(plain(item) for item in value.values())
+        if isinstance(value, list | tuple):
+            return all(plain(item) for item in value)
+        return value is None or isinstance(value, str | int | float)
+
+    return {str(key): value for key, value in meta.items() if plain(value)}
 
 
 def publish(source: str | os.PathLike, target: str | os.PathLike, trust: bool = False) -> Path:
@@ -197,18 +209,12 @@ def publish(source: str | os.PathLike, target: str | os.PathLike, trust: bool = 
         raise CheckpointError(f'{source}: {error}') from None
     known = checkpoint.get('meta')
     meta = {
-        key: value
-        for key, value in (known.items() if isinstance(known, Mapping) else ())
-        if isinstance(value, str | int | float | list | tuple) or value is None
-    }
-    meta |= {
+        **(_plain(known) if isinstance(known, Mapping) else {}),
+        **_origin(checkpoint),
         'source_file': source.name,
         'source_sha256': file_sha256(source),
         'semcl_mm_version': __version__,
     }
-    config_hash = _config_hash(known)
-    if config_hash:
-        meta['config_hash'] = config_hash
     tensors = {key: value.detach().clone() for key, value in state.items()}
     suffix = target.suffix if target.suffix in ('.pth', '.safetensors') else '.pth'
     stem = re.sub(r'\.(pth|safetensors)$', '', target.name)

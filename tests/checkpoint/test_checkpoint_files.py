@@ -70,10 +70,18 @@ def test_only_trust_lets_a_file_run_code(tmp_path, saved):
 
 
 def test_attributes_cannot_be_reached(saved):
-    with pytest.raises(UnsafeCheckpoint, match=r'builtins\.getattr.*nothing was run'):
-        load_file(saved({'x': Reaches(dict, '__subclasses__')}))
-    # MMEngine's curves refer to their statistics this way: what comes back is the mere name
-    assert load_file(saved({'x': Reaches(HistoryBuffer, '__init__')})) == {'x': '__init__'}
+    for owner, name in ((dict, '__subclasses__'), (HistoryBuffer, '__init__')):
+        with pytest.raises(UnsafeCheckpoint, match=r'builtins\.getattr.*nothing was run'):
+            load_file(saved({'x': Reaches(owner, name)}))
+
+
+def test_a_file_cannot_change_the_statistics_of_our_curves(saved):
+    curve = HistoryBuffer([1.0, 3.0], [1, 1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(HistoryBuffer._statistics_methods, 'mean', HistoryBuffer.min)
+        path = saved({'curve': curve})
+    loaded = load_file(path)['curve']
+    assert curve.statistics('mean') == loaded.statistics('mean') == 2
 
 
 def test_what_moco_and_semcl_save_beside_the_weights_is_harmless(saved):
@@ -113,6 +121,10 @@ def test_an_mmengine_checkpoint_with_its_curves_loads(saved):
         'meta': {'cfg': 'model = 1', 'settings': ConfigDict(lr=0.1)},
     }
     loaded = load_file(saved(content))
+    curve = loaded['message_hub']['log_scalars']['train/loss']
+    assert type(curve) is HistoryBuffer
+    curve.update(1.5)
+    assert curve.statistics('mean') == 1.0
     assert loaded['meta']['settings'] == {'lr': 0.1}
     assert loaded['state_dict']['backbone.conv1.weight'].shape == (2,)
 

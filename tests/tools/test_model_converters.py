@@ -197,16 +197,19 @@ def test_extract_serves_an_architecture_that_nobody_knows(run, tmp_path):
 
 def test_extract_takes_the_target_encoder(run, tmp_path):
     state = {'backbone.a.weight': torch.ones(2), 'target_backbone.a.weight': torch.zeros(2)}
-    torch.save({'state_dict': state}, tmp_path / 'x.pth')
+    meta = {'run': {'config_hash': 'abc', 'seed': 3}}
+    torch.save({'state_dict': state, 'meta': meta}, tmp_path / 'x.pth')
     run('extract_backbone_weights', 'x.pth', 'out.pth', '--key', 'target')
     extracted = load_file(tmp_path / 'out.pth')
+    assert extracted['meta']['run'] == meta['run']
+    assert extracted['meta']['config_hash'] == 'abc'
     assert extracted['state_dict']['backbone.a.weight'].tolist() == [0, 0]
     assert extracted['meta']['encoder'] == 'target'
 
 
 def test_publish_strips_the_training_and_names_by_content(run, tmp_path, capsys):
     state = {'backbone.a': torch.ones(2), 'decode_head.b': torch.zeros(3)}
-    meta = {'cfg': 'model = 1', 'iter': 30}
+    meta = {'cfg': 'model = 1', 'iter': 30, 'run': {'config_hash': 'abc', 'seed': 3}}
     torch.save({'state_dict': state, 'optimizer': {'x': 1}, 'meta': meta}, tmp_path / 'x.pth')
     for target in ('out/upernet', 'again/upernet.pth'):
         run('publish_model', 'x.pth', target)
@@ -218,7 +221,7 @@ def test_publish_strips_the_training_and_names_by_content(run, tmp_path, capsys)
     assert set(published) == {'state_dict', 'meta'}
     assert set(published['state_dict']) == set(state)
     assert published['meta']['iter'] == 30
-    assert len(published['meta']['config_hash']) == 64
+    assert published['meta']['config_hash'] == 'abc'
 
 
 def test_the_hash_sees_names_shapes_and_values():
