@@ -33,6 +33,7 @@ _PARTS = (
       for head in ('fc', 'head')),
     rename('predictor.{i}.{rest}', 'predictor.mlp.{i}.{rest}'),
 )  # fmt: skip
+_RENAMED_PARTS = ('fc', 'head', 'momentum_encoder')
 
 
 @dataclass
@@ -99,6 +100,8 @@ def convert(
         state = {f'backbone.{key}': value for key, value in encoder.state.items()}
         if full:
             state |= _other_parts(checkpoint, which)
+            for part in _RENAMED_PARTS:  # kept under our names
+                encoder.skipped.pop(part, None)
     except CheckpointMismatch as error:
         raise CheckpointMismatch(f'{source}: {error}', error.report) from None
     except CheckpointError as error:

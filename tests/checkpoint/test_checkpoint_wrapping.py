@@ -169,6 +169,7 @@ def test_a_full_conversion_of_official_semcl_gives_the_same_queries_and_keys(ima
     keys = ours.target_projector(ours.target_backbone(images(64)))
     torch.testing.assert_close(queries, official.predictor(official.base_encoder(images(64))))
     torch.testing.assert_close(keys, official.momentum_encoder(images(64)))
+    assert 'left out' not in conversion.summary()
     assert conversion.parts == {
         'backbone': 120, 'projector': 10, 'target_projector': 10, 'predictor': 7,
         'target_backbone': 120,
