@@ -42,7 +42,14 @@ class Pairing:
     segments: list[tuple[int, int, int, int]] | None = None
     """Rectangles (first anchor, end, first key, end), positions in the order of keys, outside of
     which there is no positive; None: one rectangle with everything."""
+    first_key: int = 0
+    """Number of keys, in that order, which come first and are of no class (with segments)."""
     normalise_keys: bool = True
+
+    def index(self, start: int, end: int) -> slice | Tensor:
+        """Return where the keys at positions start:end of the order lie."""
+        keys = slice(start, end)
+        return keys if self.key_order is None else self.key_order[keys]
 
     def blocks(self) -> Iterator[tuple[slice, slice | Tensor]]:
         """Yield anchors and keys, a bounded number of pairs at a time."""
@@ -50,13 +57,12 @@ class Pairing:
         for first, end, key, last in self.segments if self.segments is not None else whole:
             size = max(256, BLOCK_ELEMENTS // max(end - first, 1))
             for start in range(key, last, size):
-                keys = slice(start, min(start + size, last))
-                yield slice(first, end), keys if self.key_order is None else self.key_order[keys]
+                yield slice(first, end), self.index(start, min(start + size, last))
 
     def rows(self, keys: Tensor, index: slice | Tensor, dtype: torch.dtype) -> Tensor:
-        """Return the keys of a block, in the anchors' type."""
-        rows = keys[index].to(dtype)
-        return normalise(rows) if self.normalise_keys else rows
+        """Return the keys of a block as unit vectors of a type."""
+        rows = keys[index]
+        return (normalise(rows) if self.normalise_keys else rows).to(dtype)
 
     def positives(self, anchors: slice, index: slice | Tensor) -> Tensor:
         """Return (anchors, keys) bool: which pairs of a block count."""

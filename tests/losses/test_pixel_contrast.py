@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from semcl_mm.losses import positive_term
+from semcl_mm.losses import class_segments, positive_term
 from semcl_mm.losses.pixel_contrast import PixelContrastLoss, pixel_contrast
 from semcl_mm.memory import RegionMemoryBank
 
@@ -195,6 +195,40 @@ def test_a_half_precision_bank_is_exact_for_the_values_it_stores(order, dtype):
         pixel_contrast(anchors, labels, stored, key_labels),
         pixel_contrast(anchors, labels, stored.float(), key_labels),
     )
+
+
+@pytest.mark.parametrize('num_keys', [7, 900])
+@pytest.mark.parametrize('temperature', [1e-3, 0.1, 10.0])
+def test_constant_keys_have_the_value_and_gradient_of_a_loop_in_segments(
+    num_keys, temperature, monkeypatch
+):
+    """Classes without anchors before, between and after; keys of no class; several blocks."""
+    monkeypatch.setattr(class_segments, 'BLOCK_ELEMENTS', 1)
+    anchors, labels, keys, key_labels = random_case(15, num_keys, classes=9)
+    labels = torch.where((labels == 0) | (labels == 4) | (labels == 8), 5, labels)
+    keys = keys.detach()
+    expected = pixel_contrast(anchors, labels, keys.clone().requires_grad_(), key_labels, 0.1)
+    if temperature == 0.1:
+        loop = loop_over_anchors(anchors, labels, keys, key_labels, 0.1)
+        torch.testing.assert_close(expected, loop)
+    expected = pixel_contrast(
+        anchors, labels, keys.clone().requires_grad_(), key_labels, temperature
+    )
+    ours = pixel_contrast(anchors, labels, keys, key_labels, temperature)
+    torch.testing.assert_close(ours, expected)
+    a, b = (torch.autograd.grad(x, anchors)[0] for x in (ours, expected))
+    torch.testing.assert_close(a, b)
+
+
+def test_bfloat16_products_come_close_to_exact_ones_and_stay_off_unless_asked_for():
+    anchors, labels, keys, key_labels = random_case(50, 3000, dim=32, dtype=torch.float32)
+    stored = torch.nn.functional.normalize(keys.detach()).bfloat16()
+    exact = pixel_contrast(anchors, labels, stored, key_labels)
+    rough = pixel_contrast(anchors, labels, stored, key_labels, half_products=True)
+    assert not torch.equal(exact, rough)
+    torch.testing.assert_close(rough, exact, rtol=1e-3, atol=0)
+    a, b = (torch.autograd.grad(x, anchors)[0] for x in (rough, exact))
+    assert torch.cosine_similarity(a.flatten(), b.flatten(), dim=0) > 0.9999
 
 
 def test_half_precision_embeddings_receive_a_gradient_of_their_own_type():
