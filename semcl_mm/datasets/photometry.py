@@ -47,7 +47,7 @@ def draw_photometry(recipe: ViewRecipe, roles: int, rng: np.random.Generator) ->
         index into :data:`ORDERS`, grey (0 or 1), blur sigma in pixels (0: none), solarisation
         threshold (256: none).
     """
-    parameters = np.tile(IDENTITY, (roles, 1))
+    parameters = IDENTITY[None].repeat(roles, axis=0)
     jitter, gray, blur, solarize = rng.random(4)
     if jitter < recipe.jitter:
         width = (recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue)
