@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModule
 from mmengine.optim import OptimWrapper
@@ -69,7 +70,7 @@ _OPEN = {
 }
 
 
-def check_overrides(cfg: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+def check_overrides(cfg: Config | Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Stop at an override of a key that neither the config nor what reads it knows.
 
     A key may be new where its place has a use for it: an argument of the class that ``type``
@@ -84,8 +85,9 @@ def check_overrides(cfg: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: The key is unknown, with what it may have been meant to be.
     """
+    entries = cfg._cfg_dict if isinstance(cfg, Config) else cfg
     for dotted in options:
-        _check(cfg, dotted)
+        _check(entries, dotted)
 
 
 def _check(cfg: Mapping[str, Any], dotted: str) -> None:

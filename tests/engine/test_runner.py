@@ -1,0 +1,123 @@
+"""What the runner adds to MMEngine's: pretrained, CPU processes, compile, clear errors."""
+
+import pytest
+import torch
+from mmpretrain.models import ResNet
+from tiny_run import TinyBackbone, tiny_config, tiny_model
+
+from semcl_mm.checkpoint import CheckpointError
+from semcl_mm.engine import Runner
+
+RESNET = dict(type=ResNet, depth=18, base_channels=8, out_indices=(3,), stem_channels=8)
+
+
+def resnet_options(**options):
+    model = tiny_model(backbone=RESNET)
+    model['projector'] = dict(model['projector'], in_channels=64)
+    return dict(model=model, max_iters=1, **options)
+
+
+def test_pretrained_reaches_backbone_and_target(tmp_path, train, monkeypatch):
+    torch.manual_seed(5)
+    weights = ResNet(18, base_channels=8, stem_channels=8, out_indices=(3,)).state_dict()
+    path = tmp_path / 'weights.pth'
+    torch.save({'state_dict': {f'backbone.{key}': value for key, value in weights.items()}}, path)
+    loaded = {}
+
+    def run(self):
+        model = self.runner.model
+        loaded.update(online=model.backbone.state_dict(), target=model.target_backbone.state_dict())
+
+    monkeypatch.setattr('mmengine.runner.IterBasedTrainLoop.run', run)
+    train(tmp_path / 'run', **resnet_options(pretrained=dict(checkpoint=str(path))))
+    for state in loaded.values():
+        for key, value in weights.items():
+            assert torch.equal(state[key], value), key
+
+
+def test_pretrained_weights_of_another_backbone_stop_the_run(tmp_path, train):
+    path = tmp_path / 'weights.pth'
+    state = {f'backbone.{k}': v for k, v in ResNet(34, out_indices=(3,)).state_dict().items()}
+    torch.save({'state_dict': state}, path)
+    with pytest.raises(CheckpointError, match=r'weights\.pth'):
+        train(tmp_path / 'run', **resnet_options(pretrained=dict(checkpoint=str(path))))
+
+
+def test_pretrained_is_not_needed_to_resume(tmp_path, train):
+    train(tmp_path / 'run', max_iters=3)
+    gone = dict(checkpoint=str(tmp_path / 'gone.pth'))
+    runner = train(tmp_path / 'run', max_iters=4, resume=True, pretrained=gone)
+    assert runner.iter == 4
+
+
+def test_an_unknown_key_of_the_model_is_one_clear_error(tmp_path, train):
+    with pytest.raises(ValueError, match=r"config key model: .*SemCL.*'symetric'"):
+        train(tmp_path, model=tiny_model(backbone=dict(type=TinyBackbone), symetric=True))
+
+
+def test_two_cpu_processes_average_their_gradients(tmp_path, launch, train):
+    """The first step of two processes is the mean of each process's own first step (SGD)."""
+    options = dict(
+        max_iters=1,
+        param_scheduler=None,
+        optim_wrapper=dict(optimizer=dict(type=torch.optim.SGD, lr=0.1)),
+        sync_bn='torch',  # needs GPUs: falls back to each process's statistics
+        model=tiny_model(backbone=dict(type=TinyBackbone, dropout=0.0)),
+    )
+    assert launch(tmp_path / 'two', **options) == [0, 0]
+    together = torch.load(tmp_path / 'two' / 'iter_1.pth', weights_only=True)['state_dict']
+
+    runner = Runner.from_cfg(tiny_config(tmp_path / 'one', **options))
+    model = runner.model
+    model.init_weights()
+    start = {name: p.detach().clone() for name, p in model.named_parameters()}
+    seeded = runner.build_dataloader(runner._train_dataloader, seed=0)
+    dataset, places = seeded.dataset, list(range(6))
+    order = [int(index) for _, index in zip(places, iter(seeded.sampler))]  # noqa: B905
+    from semcl_mm.engine.seeded_data import NumberedIndex
+
+    gradients = []
+    for rank in (0, 1):
+        items = [dataset[NumberedIndex(order[p], (0, p))] for p in places[rank::2]]
+        views = [torch.stack([item['inputs'][view] for item in items]) for view in range(3)]
+        model.zero_grad()
+        model.train().loss(views)['loss'].backward()
+        trained = ((n, p) for n, p in model.named_parameters() if p.requires_grad)
+        gradients.append({name: parameter.grad.clone() for name, parameter in trained})
+    for name in gradients[0]:
+        expected = start[name] - 0.1 * (gradients[0][name] + gradients[1][name]) / 2
+        torch.testing.assert_close(together[name], expected, atol=1e-6, rtol=1e-5, msg=name)
+
+
+def test_how_often_a_run_validates_does_not_change_it(tmp_path, train):
+    """Validation draws random numbers of its own here; training does not notice."""
+    from mmengine.runner import ValLoop
+
+    class NoisyValLoop(ValLoop):
+        def run(self):
+            self.runner.call_hook('before_val')
+            torch.rand(17)
+            self.runner.call_hook('after_val')
+
+    def run(name, interval):
+        options = dict(
+            train_cfg=dict(by_epoch=False, max_iters=4, val_interval=interval),
+            val_cfg=dict(type=NoisyValLoop),
+            val_evaluator=[],
+            val_dataloader=tiny_config(tmp_path).train_dataloader,
+        )
+        options['val_dataloader']['sampler'] = dict(type='DefaultSampler')
+        return train(tmp_path / name, **options).model.state_dict()
+
+    often, rarely = run('often', 1), run('rarely', 4)
+    for key in often:
+        assert torch.equal(often[key], rarely[key]), key
+
+
+@pytest.mark.slow
+def test_torch_compile_passes_through(tmp_path, train):
+    options = dict(max_iters=2, model=tiny_model(backbone=dict(type=TinyBackbone, dropout=0.0)))
+    plain = train(tmp_path / 'plain', **options).model.state_dict()
+    compiled = train(tmp_path / 'compiled', compile=dict(backend='eager'), **options)
+    for key, value in compiled.model.state_dict().items():
+        torch.testing.assert_close(value, plain[key], msg=key)
