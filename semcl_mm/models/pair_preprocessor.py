@@ -26,6 +26,8 @@ class PairDataPreprocessor(BaseDataPreprocessor):
         std: RGB standard deviation, divided by.
         photometry: whether batches carry photometry parameters to be applied here. It must match
             the data set's ``photometry``; a batch that does not is an error.
+        normalise_environment: False only divides the ¬anchor by 255. The authors' code did that
+            until shortly before the paper appeared, so its numbers may come from either.
         non_blocking: copy from pinned memory without waiting.
     """
 
@@ -34,14 +36,18 @@ class PairDataPreprocessor(BaseDataPreprocessor):
         mean: Sequence[float] = (123.675, 116.28, 103.53),
         std: Sequence[float] = (58.395, 57.12, 57.375),
         photometry: bool = False,
+        normalise_environment: bool = True,
         non_blocking: bool = True,
     ) -> None:
         super().__init__(non_blocking=non_blocking)
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(f'mean={mean}, std={std}: both need three numbers, std positive ones')
         self.photometry = photometry
-        self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
+        means, stds = (torch.tensor(v, dtype=torch.float32).repeat(2, 1) for v in (mean, std))
+        if not normalise_environment:
+            means[1], stds[1] = 0.0, 255.0
+        self.register_buffer('mean', means.view(2, 3, 1, 1), persistent=False)
+        self.register_buffer('std', stds.view(2, 3, 1, 1), persistent=False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Finish one collated batch.

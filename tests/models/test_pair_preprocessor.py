@@ -226,3 +226,13 @@ def test_normalisation_is_not_part_of_a_checkpoint():
 def test_bad_statistics_are_refused(options):
     with pytest.raises(ValueError, match='three numbers'):
         PairDataPreprocessor(**options)
+
+
+def test_a_raw_environment_differs_in_its_scale_alone():
+    """Role 0 is normalised either way; role 1 becomes x / 255, the authors' former behaviour."""
+    data = batch(photometry=False)
+    normalised = PairDataPreprocessor()(data)['inputs']
+    raw = PairDataPreprocessor(normalise_environment=False)(data)['inputs']
+    for view, both, anchor_only in zip(data['inputs'], normalised, raw, strict=True):
+        assert torch.equal(both[:, 0], anchor_only[:, 0])
+        torch.testing.assert_close(anchor_only[:, 1], view[:, 1].float() / 255)

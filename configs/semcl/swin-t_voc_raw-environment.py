@@ -1,0 +1,27 @@
+"""SemCL (ICCV 2023), Swin-T on SemCL-VOC, 14,203 pairs, environments not normalised.
+
+Until shortly before the paper appeared the authors' code normalised the anchor alone, which lets brightness
+tell the two roles apart; which version made the paper's numbers is unknown.
+Cost: 30k updates of 64 pairs, each 3 views x 2 roles of 224 x 224 through both encoders.
+Starts from the official ImageNet-22k weights:
+    tools/model_converters/to_mm.py swin_tiny_patch4_window7_224_22k.pth checkpoints/swin_tiny_in22k.pth
+    tools/dist_train.sh configs/semcl/swin-t_voc_raw-environment.py 4 --pretrained checkpoints/swin_tiny_in22k.pth
+Without that option the weights are random, and the log and the record say so.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.swin_tiny import *
+    from .._base_.datasets.pairs_voc import *
+    from .._base_.default_runtime import *
+    from .._base_.models.semcl_swin import *
+    from .._base_.schedules.semcl_30k import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, out_indices=(3,)),
+        projector=dict(in_channels=backbone_channels[-1]),
+    )
+)
+model.merge(dict(data_preprocessor=dict(normalise_environment=False)))
