@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 #: Raised whenever the same parameters would give other files, so that old worlds are not reused.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 SIDE_RANGE = (48, 1024)
 VAL_SHARE = 0.25
 

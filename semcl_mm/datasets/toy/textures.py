@@ -94,7 +94,9 @@ def _dots(texture: Texture, p: np.ndarray, q: np.ndarray, noise: np.ndarray) -> 
 
 def _checks(texture: Texture, p: np.ndarray, q: np.ndarray, noise: np.ndarray) -> np.ndarray:
     shift = np.float32(0.5 * texture.warp) * noise
-    wave = np.sin(np.float32(np.pi) * p + shift) * np.sin(np.float32(np.pi) * q + shift)
+    # Three squares per two repetitions: small enough for several to fit on an arm of a star.
+    step = np.float32(1.5 * np.pi)
+    wave = np.sin(step * p + shift) * np.sin(step * q + shift)
     return 2 * wave + np.float32(texture.duty - 0.5)
 
 
