@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from semcl_mm.datasets.image_files import DataError, check_image
@@ -206,7 +205,6 @@ _JOB: tuple[LabelSource, Selection] | None = None
 def _start_worker(source: LabelSource, selection: Selection) -> None:
     global _JOB
     _JOB = (source, selection)
-    cv2.setNumThreads(1)
 
 
 def _work(rows: Iterable[int]) -> list[ImagePairs]:

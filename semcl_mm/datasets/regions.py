@@ -9,7 +9,6 @@ authors' generator does, costs a full pass for each of up to 182 classes.
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 AREA_RULES = ('code', 'paper')
@@ -123,8 +122,9 @@ def merge_regions(regions: Regions, keys: np.ndarray) -> Regions:
 def number_components(label: np.ndarray, background: int) -> np.ndarray:
     """Number the 8-connected components of all values of a map.
 
-    The numbers do not depend on the labelling algorithm: components count from 1 in the raster
-    order of their first pixel, so a map numbered today equals one numbered by the next OpenCV.
+    Components count from 1 in the raster order of their first pixel, so the numbers in an index
+    hold whatever library reads it. Runs are joined, not pixels, and without OpenCV, whose thread
+    pool does not survive the fork into workers.
 
     Args:
         label: (H, W) integer map.
@@ -133,21 +133,38 @@ def number_components(label: np.ndarray, background: int) -> np.ndarray:
     Returns:
         (H, W) int32 map of component numbers.
     """
-    numbers = np.zeros(label.shape, dtype=np.int32)
-    total = 0
-    for value in find_regions(label).values:
-        if value == background:
-            continue
-        mask = (label == value).astype(np.uint8)
-        count, parts = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)
-        np.add(parts, total, out=numbers, where=mask.view(bool))
-        total += count - 1
-    runs = find_runs(numbers)
-    regions = regions_of_runs(runs)
-    found = regions.values > 0
-    rank = np.zeros(total + 1, dtype=np.int32)
-    rank[regions.values[found][np.argsort(regions.first[found])]] = np.arange(1, total + 1)
-    return runs.paint(rank[runs.values])
+    runs = find_runs(label)
+    upper, lower = _touching_runs(runs)
+    root = np.arange(len(runs.values))
+    while True:
+        # Hook the larger root of each edge to the smaller, then shorten all paths.
+        a, b = root[upper], root[lower]
+        if (a == b).all():
+            break
+        np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
+        while (root[root] != root).any():
+            root = root[root]
+    # The root is the first run of its component, so ascending roots are in raster order.
+    is_root = (root == np.arange(len(root))) & (runs.values != background)
+    number = np.where(is_root, np.cumsum(is_root), 0).astype(np.int32)
+    return runs.paint(number[root])
+
+
+def _touching_runs(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of runs of equal value in neighbouring rows that touch, at a corner at least."""
+    height, width = runs.shape
+    upper = np.flatnonzero(runs.starts < (height - 1) * width)
+    below = runs.starts[upper] + width
+    row = below // width * width
+    left = np.maximum(below - 1, row)
+    right = np.minimum(below + runs.lengths[upper], row + width - 1)
+    first = np.searchsorted(runs.starts, left, side='right') - 1
+    count = np.searchsorted(runs.starts, right, side='right') - first
+    upper = np.repeat(upper, count)
+    lower = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    lower += np.repeat(first, count)
+    equal = runs.values[upper] == runs.values[lower]
+    return upper[equal], lower[equal]
 
 
 def large_enough(areas: np.ndarray, height: int, width: int, rule: str, share: float) -> np.ndarray:

@@ -103,7 +103,7 @@ def cityscapes(
         options={'split': split, 'label': kind, 'colour_map': colour_map},
         skipped=refuse_orphans(orphans, root, allow_missing),
         table=_table(kind, old),
-        group_values=frozenset(_THINGS) if unit == 'instance' else frozenset(),
+        group_values=frozenset(_THINGS) & TRAIN_ID.keys() if unit == 'instance' else frozenset(),
     )
 
 
