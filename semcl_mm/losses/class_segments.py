@@ -17,14 +17,14 @@ from torch.autograd.function import once_differentiable
 from semcl_mm.losses.positive_term import Pairing
 from semcl_mm.losses.similarity import BLOCK_ELEMENTS
 
-__all__ = ['segmented_contrast']
+__all__ = ['product', 'segmented_contrast']
 
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(
     torch.ops.mkldnn, '_linear_pointwise'
 )
 
 
-def _product(left: Tensor, right: Tensor) -> Tensor:
+def product(left: Tensor, right: Tensor) -> Tensor:
     """Return ``left @ right.T``, in bfloat16 if ``right`` is; oneDNN is the faster one on CPUs."""
     left = left.to(right.dtype)
     if _HAS_ONEDNN and left.device.type == 'cpu' and left.dtype != torch.float64:
@@ -56,7 +56,7 @@ class _RunningSum:
         shift = torch.where(new_peak.isneginf(), 0.0, new_peak)
         keep, join = torch.exp(self.peak - shift), torch.exp(peak - shift).mul_(total)
         self.peak, self.total = new_peak, self.total * keep + join
-        pull = _product(weights, rows.T).to(self.pull.dtype)
+        pull = product(weights, rows.T).to(self.pull.dtype)
         self.pull.mul_(keep[:, None]).addcmul_(pull, join[:, None])
 
     def result(self) -> tuple[Tensor, Tensor]:
@@ -90,7 +90,7 @@ class _SegmentedContrast(torch.autograd.Function):
         negatives, kept = _RunningSum(anchors), []
         for own, start, end in _all_segments(pairing):
             rows = pairing.rows(keys, pairing.index(start, end), dtype)
-            logits = _product(scaled, rows)
+            logits = product(scaled, rows)
             if own.stop:
                 kept.append((own, start, end, logits[own].clone()))
             negatives.add(logits, rows, own)
@@ -104,7 +104,7 @@ class _SegmentedContrast(torch.autograd.Function):
             weight_sum[own] += weight.sum(dim=1)
             count[own] += end - start
             rows = pairing.rows(keys, pairing.index(start, end), dtype)
-            pull[own] -= _product(weight, rows.T)
+            pull[own] -= product(weight, rows.T)
         pull.addcmul_(mean, weight_sum[:, None])
         factor = 1 / count.clamp_min(1)
         ctx.save_for_backward(pull.mul_((factor * scale)[:, None]))

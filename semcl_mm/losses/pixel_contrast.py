@@ -17,6 +17,7 @@ from semcl_mm.losses.pixel_sampling import (
     ANCHOR_MODES,
     ANCHOR_UNITS,
     AnchorTable,
+    draw_per_group,
     gather_pixels,
     resize_labels,
     sample_anchors,
@@ -259,6 +260,8 @@ class PixelContrastLoss(nn.Module):
             memory: A :class:`~semcl_mm.memory.RegionMemoryBank`, or None.
         """
         table = self.sample(labels, predictions, tuple(embeddings.shape[-2:]))
+        if embeddings.device.type == 'cpu' and not torch.compiler.is_compiling():
+            table = table.compact()
         area = embeddings[0, 0].numel()
         return self.contrast(gather_pixels(embeddings, table.index), table, area, memory)
 
@@ -281,13 +284,15 @@ class PixelContrastLoss(nn.Module):
 
         Args:
             anchors: (G, V, D), the embeddings at ``table.index``.
-            table: What :meth:`sample` returned.
+            table: What :meth:`sample` returned, compact or not.
             area: H * W of the map that it was sampled on.
             memory: As in :meth:`forward`.
 
         Raises:
             ValueError: For intra-image contrast with a memory.
         """
+        if not anchors.numel():
+            return anchors.sum() * 0
         if memory is None:
             loss = self._within_batch(anchors, table, area)
         elif self.intra_image:
@@ -325,9 +330,17 @@ class PixelContrastLoss(nn.Module):
         )
 
     def _with_drawn_keys(self, anchors: Tensor, table: AnchorTable, memory: nn.Module) -> Tensor:
-        # Rows of one class side by side: (B * C, V) -> (C, B * V).
-        images, dim = len(anchors) // self.num_classes, anchors.shape[-1]
-        anchors = anchors.view(images, self.num_classes, -1, dim).transpose(0, 1).flatten(1, 2)
-        valid = (table.labels >= 0).view(images, self.num_classes, -1)
-        valid = valid.transpose(0, 1).flatten(1)
+        if len(table.labels) % self.num_classes == 0:
+            # Rows of one class side by side: (B * C, V) -> (C, B * V).
+            images = len(table.labels) // self.num_classes
+            anchors = anchors.unflatten(0, (images, -1)).transpose(0, 1).flatten(1, 2)
+            valid = (table.labels >= 0).unflatten(0, (images, -1)).transpose(0, 1).flatten(1)
+        else:
+            anchors, valid = self._rows_of_classes(anchors.flatten(0, 1), table.labels.flatten())
         return pixel_contrast_drawn(anchors, valid, memory, self.temperature, self.sampling)
+
+    def _rows_of_classes(self, anchors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (C, V, D) and (C, V) bool, as wide as the largest class; reads it on the host."""
+        width = int(torch.bincount(labels).max())
+        table, _ = draw_per_group(labels, self.num_classes, width)
+        return anchors[table.clamp_min(0)], table >= 0

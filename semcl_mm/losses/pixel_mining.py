@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from semcl_mm.losses.arguments import check_choice, check_positive, check_shapes
+from semcl_mm.losses.class_segments import product
 from semcl_mm.losses.similarity import as_float, full_precision, normalise
 
 __all__ = [
@@ -76,37 +77,52 @@ class KeySampling:
         return chosen.clamp(max=count).maximum(candidates.clamp(max=1))
 
     def choose(
-        self, hardness: Tensor, valid: Tensor, count: int, generator: torch.Generator | None = None
+        self,
+        logits: Tensor,
+        valid: Tensor,
+        count: int,
+        largest: bool,
+        generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Choose columns for each row.
 
         Args:
-            hardness: (A, n), greater is harder.
-            valid: (A, n) bool.
+            logits: (A, n).
+            valid: Bool, broadcast to (A, n).
             count: K.
+            largest: Whether large logits are the hard ones (negatives) or small ones (positives).
             generator: Source of randomness.
 
         Returns:
             Distinct columns (A, k), k <= K, and which of them count, (A, k) bool.
         """
-        columns = hardness.shape[1]
         if self.mode == 'random':
-            return _random(valid, count, generator)
+            return _random(valid.expand_as(logits), count, generator)
         if self.mode == 'hardest':
-            return _hardest(hardness, valid, count)
-        limit = self.available(valid.sum(dim=1, keepdim=True), columns)
-        index, among = _hardest(hardness, valid, math.ceil(columns * self.hard_fraction))
-        among &= torch.arange(index.shape[1], device=index.device) < limit
+            return _hardest(logits, valid, count, largest)
+        limit = self.available(valid.sum(dim=1, keepdim=True), logits.shape[1])
+        width, in_order = math.ceil(logits.shape[1] * self.hard_fraction), True
+        if logits.device.type == 'cpu':  # elsewhere reading the limit would wait for the device
+            width = max(int(limit.max()), 1)
+            in_order = not bool(((limit == width) | (limit == 0)).all())
+        index, among = _hardest(logits, valid, width, largest, in_order)
+        if in_order:
+            among &= torch.arange(index.shape[1], device=index.device) < limit
         if index.shape[1] <= count:
             return index, among
         choice, among = _random(among, count, generator)
         return index.gather(1, choice), among
 
 
-def _hardest(hardness: Tensor, valid: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    hardness = hardness.masked_fill(~valid, -torch.inf)
-    value, index = hardness.topk(min(count, hardness.shape[1]), dim=1)
-    return index, ~value.isneginf()
+def _hardest(
+    logits: Tensor, valid: Tensor, count: int, largest: bool = True, in_order: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the ``count`` hardest valid columns of each row, and which of them are valid."""
+    never = -torch.inf if largest else torch.inf
+    hardness = logits.masked_fill(~valid, never)
+    count = min(count, logits.shape[1])
+    value, index = hardness.topk(count, dim=1, largest=largest, sorted=in_order)
+    return index, value != never
 
 
 def _random(valid: Tensor, count: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -135,38 +151,60 @@ class _Blockwise(torch.autograd.Function):
         return grad[..., None] * pull, None, None
 
 
+class _Chosen(NamedTuple):
+    """Keys chosen for each anchor."""
+
+    logits: Tensor
+    """(A, n) logits of the candidates."""
+    index: Tensor
+    """(A, k) chosen columns."""
+    among: Tensor
+    """(A, k) bool, which of them count."""
+
+    def values(self, never: float) -> Tensor:
+        """Return the chosen logits (A, k), ``never`` where one does not count."""
+        return self.logits.gather(1, self.index).masked_fill_(~self.among, never)
+
+
 def _terms(
-    positives: tuple[Tensor, Tensor, Tensor],
-    negatives: tuple[Tensor, Tensor, Tensor],
-    wanted: Tensor | None = None,
+    positives: _Chosen, negatives: _Chosen, wanted: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return Eq. 3 for each anchor, and its derivatives with respect to all logits.
+    """Return Eq. 3 for each anchor, and its derivatives with respect to the chosen logits.
 
     Args:
-        positives: Logits (A, n), chosen columns (A, k) and which of them count (A, k).
-        negatives: The same for the negatives.
+        positives: Chosen positives.
+        negatives: Chosen negatives.
         wanted: (A,) number of negatives that the chosen ones stand for; None: themselves.
 
     Returns:
-        Loss (A,), whether there is a positive (A,), derivatives (A, n) for positives, negatives.
+        Loss (A,), whether there is a positive (A,), derivatives (A, k) for positives, negatives.
     """
-    (logits, index, among), (other, other_index, other_among) = positives, negatives
-    chosen = other.gather(1, other_index).masked_fill_(~other_among, -torch.inf)
+    chosen = negatives.values(-torch.inf)
     total = chosen.logsumexp(dim=1, keepdim=True)
-    share = (chosen - total.masked_fill(total.isneginf(), 0)).exp_()
+    share = chosen.sub_(total.masked_fill(total.isneginf(), 0)).exp_()
     if wanted is not None:
-        ratio = wanted[:, None] / other_among.sum(dim=1, keepdim=True).clamp_min(1)
+        ratio = wanted[:, None] / negatives.among.sum(dim=1, keepdim=True).clamp_min(1)
         total = total + ratio.clamp_min(1).log()
-    margin = total - logits.gather(1, index)
-    mean = among / among.sum(dim=1, keepdim=True).clamp_min(1)
-    weight = margin.sigmoid() * mean
+    margin = total - positives.values(torch.inf)  # softplus and sigmoid of -inf are zero
+    number = positives.among.sum(dim=1, keepdim=True)
+    value = F.softplus(margin).sum(dim=1) / number.squeeze(1).clamp_min(1)
+    weight = margin.sigmoid_().div_(number.clamp_min(1))
     share.mul_(weight.sum(dim=1, keepdim=True))
-    return (
-        (F.softplus(margin) * mean).sum(dim=1),
-        among.any(dim=1),
-        torch.zeros_like(logits).scatter_(1, index, -weight),
-        torch.zeros_like(other).scatter_(1, other_index, share),
-    )
+    return value, number.squeeze(1) > 0, weight.neg_(), share
+
+
+def _batched_product(left: Tensor, right: Tensor) -> Tensor:
+    """Return ``left @ right.T`` for each of (B, n, D) and (B, m, D)."""
+    if len(left) == 1:
+        return product(left[0], right[0])[None]
+    return torch.bmm(left, right.transpose(1, 2))
+
+
+def _weighted_sum(keys: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Return the sum over k of ``weight`` (A, k) times the keys (n, D) at ``index`` (A, k)."""
+    if not index.shape[1]:
+        return keys.new_zeros(len(index), keys.shape[1])
+    return F.embedding_bag(index, keys, per_sample_weights=weight, mode='sum')
 
 
 def _mean(value: Tensor, has_positive: Tensor) -> Tensor:
@@ -220,14 +258,14 @@ def pixel_contrast_mined(
 
     def block(part: Tensor, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
         labels = anchor_labels[rows, None]
-        logits = part @ keys.T / temperature
+        logits = product(part / temperature, keys)
         counts = (labels >= 0) & (key_labels >= 0)
         same, other = counts & (labels == key_labels), counts & (labels != key_labels)
-        value, has_positive, near, far = _terms(
-            (logits, *sampling.choose(-logits, same, sampling.positives, generator)),
-            (logits, *sampling.choose(logits, other, sampling.negatives, generator)),
-        )
-        return value, has_positive, near.add_(far) @ keys / temperature
+        near = sampling.choose(logits, same, sampling.positives, False, generator)
+        far = sampling.choose(logits, other, sampling.negatives, True, generator)
+        value, has_positive, *weights = _terms(_Chosen(logits, *near), _Chosen(logits, *far))
+        index, weight = torch.cat([near[0], far[0]], dim=1), torch.cat(weights, dim=1)
+        return value, has_positive, _weighted_sum(keys, index, weight) / temperature
 
     with full_precision(anchors):
         anchors = normalise(anchors)
@@ -303,24 +341,35 @@ def pixel_contrast_drawn(
         wanted = sampling.available(filled.sum() - filled, sampling.negatives)
 
         def block(part: Tensor, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-            classes, shape = present[rows], part.shape[:2]
+            classes, (height, width) = present[rows], part.shape[:2]
+            scaled, anchor = part / temperature, valid[rows].flatten()[:, None]
+
+            def each_anchor(of_class: Tensor) -> Tensor:
+                """Repeat (classes, n) bool for each anchor, none for a missing one."""
+                return of_class.repeat_interleave(width, dim=0, output_size=len(anchor)) & anchor
+
             own, own_valid = memory.draw_per_class(
                 sampling.pool(sampling.positives), generator, classes
             )
             own = own.to(part.dtype)
-            near = (torch.bmm(part, own.transpose(1, 2)) / temperature).flatten(0, 1)
-            far = (part @ pool.T / temperature).flatten(0, 1)
-            anchor = valid[rows].flatten()[:, None]
-            positive = own_valid[:, None].expand(*shape, -1).flatten(0, 1) & anchor
-            negative = (pool_labels != classes[:, None]) & (pool_labels >= 0)
-            negative = negative[:, None].expand(*shape, -1).flatten(0, 1) & anchor
-            value, has_positive, pull_near, pull_far = _terms(
-                (near, *sampling.choose(-near, positive, sampling.positives, generator)),
-                (far, *sampling.choose(far, negative, sampling.negatives, generator)),
-                wanted[classes].repeat_interleave(shape[1]),
+            logits = _batched_product(scaled, own).flatten(0, 1)
+            near = sampling.choose(
+                logits, each_anchor(own_valid), sampling.positives, False, generator
             )
-            pull = torch.bmm(pull_near.view(*shape, -1), own) + pull_far.view(*shape, -1) @ pool
-            return value.view(shape), has_positive.view(shape), pull / temperature
+            near_terms = _Chosen(logits, *near)
+            logits = product(scaled.flatten(0, 1), pool)
+            negative = (pool_labels != classes[:, None]) & (pool_labels >= 0)
+            far = sampling.choose(
+                logits, each_anchor(negative), sampling.negatives, True, generator
+            )
+            value, has_positive, near_weight, far_weight = _terms(
+                near_terms, _Chosen(logits, *far), wanted[classes].repeat_interleave(width)
+            )
+            first = torch.arange(height, device=part.device).repeat_interleave(width) * own.shape[1]
+            pull = _weighted_sum(own.flatten(0, 1), near[0] + first[:, None], near_weight)
+            pull += _weighted_sum(pool, far[0], far_weight)
+            shape = (height, width)
+            return value.view(shape), has_positive.view(shape), pull.view(part.shape) / temperature
 
         width = sampling.pool(sampling.positives) + len(pool)
         size = max(1, BLOCK_ELEMENTS // (sizes['V'] * width))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from semcl_mm.losses.arguments import check_choice, check_positive
 
@@ -36,6 +37,14 @@ class AnchorTable(NamedTuple):
     """(G, V) long: position in the flattened (B, H, W) map; 0 where there is no anchor."""
     labels: Tensor
     """(G, V) long: class of the anchor; -1 where there is none."""
+
+    def compact(self) -> AnchorTable:
+        """Return one row with the anchors that exist, as they lie in memory.
+
+        Their number is read on the host; leave a table on a GPU as it is.
+        """
+        index, order = self.index[self.labels >= 0].sort()
+        return AnchorTable(index[None], self.labels[self.labels >= 0][order][None])
 
 
 def resize_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
@@ -217,7 +226,33 @@ def spread_draw(
     return torch.where(whole, rank, spread), rank < size
 
 
+class _GatherPixels(torch.autograd.Function):
+    """Indexing whose gradient is scattered channel by channel, within a row of the map.
+
+    The gradient of plain indexing jumps over all channels of the map for each pixel, which on a CPU
+    takes ten times as long.
+    """
+
+    @staticmethod
+    def forward(ctx, maps: Tensor, index: Tensor) -> Tensor:
+        area = maps.shape[-2] * maps.shape[-1]
+        ctx.save_for_backward(index)
+        ctx.shape = maps.shape
+        return maps.flatten(2)[index // area, :, index % area]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        images, dim, height, width = ctx.shape
+        grad, index = grad.flatten(0, -2).T, index.flatten()
+        result = grad.new_zeros(images, dim, height * width)
+        image = torch.arange(images, device=index.device)[:, None, None]
+        own = torch.where(index // (height * width) == image, grad, 0)
+        result.scatter_add_(2, (index % (height * width)).expand(own.shape), own)
+        return result.view(ctx.shape), None
+
+
 def gather_pixels(maps: Tensor, index: Tensor) -> Tensor:
     """Return (..., D) vectors of (B, D, H, W) at positions (...) of the flattened (B, H, W)."""
-    area = maps.shape[-2] * maps.shape[-1]
-    return maps.flatten(2)[index // area, :, index % area]
+    return _GatherPixels.apply(maps, index)

@@ -116,7 +116,7 @@ def test_choosing_everything_equals_the_exact_loss(mode):
 def test_chosen_columns_are_distinct_valid_and_hard(mode):
     hardness = torch.randn(50, 300)
     valid = torch.rand(50, 300) < torch.linspace(0, 1, 50)[:, None]
-    index, among = KeySampling(mode).choose(hardness, valid, 12)
+    index, among = KeySampling(mode).choose(hardness, valid, 12, largest=True)
     for row in range(50):
         chosen = index[row][among[row]]
         number = int(valid[row].sum())
@@ -133,7 +133,7 @@ def test_chosen_columns_are_distinct_valid_and_hard(mode):
 @pytest.mark.parametrize('mode', ['random', 'semi-hard'])
 def test_each_candidate_is_chosen_equally_often(mode):
     hardness = torch.arange(100.0).expand(4000, 100)
-    index, among = KeySampling(mode).choose(hardness, torch.ones(4000, 100, dtype=torch.bool), 4)
+    index, among = KeySampling(mode).choose(hardness, hardness >= 0, 4, largest=True)
     assert among.all()
     hits = torch.bincount(index.flatten(), minlength=100)
     candidates = hits[90:] if mode == 'semi-hard' else hits

@@ -140,6 +140,7 @@ def measure_exact(repeats: int) -> None:
     queues = [slots[:, :5000], slots[:, 5000:]]
     for views in (1, 25):
         ours = authors_sampling(views, key_sampling='all')
+        rough = authors_sampling(views, key_sampling='all', half_products=True)
         count = int((ours.sample(labels, predictions, (HEIGHT, WIDTH)).labels >= 0).sum())
 
         def loop(views: int = views) -> Tensor:
@@ -149,6 +150,9 @@ def measure_exact(repeats: int) -> None:
             'loop, float32': loop,
             'exact, float32': lambda ours=ours: ours(embeddings, labels, predictions, bank),
             'exact, bfloat16 bank': lambda ours=ours: ours(embeddings, labels, predictions, half),
+            'bfloat16 bank and products': lambda ours=rough: ours(
+                embeddings, labels, predictions, half
+            ),
         }
         steps = {name: backward_of(step, embeddings) for name, step in steps.items()}
         report(f'{count} anchors, all keys', steps, repeats, memory=True)
