@@ -1,12 +1,11 @@
 """Optimiser wrappers that do not wait for the device, and a constructor with few groups."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from mmengine.device import get_device
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.optim import OptimWrapper as BaseOptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
@@ -148,12 +147,12 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 @contextmanager
 def _silence() -> Iterator[None]:
     """MMEngine logs every parameter, frozen ones as warnings: pages for a target encoder."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logger = MMLogger.get_current_instance()
+    disabled, logger.disabled = logger.disabled, True
     try:
         yield
     finally:
-        logging.disable(level)
+        logger.disabled = disabled
 
 
 def _merged(entries: list[dict]) -> list[dict]:

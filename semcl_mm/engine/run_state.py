@@ -1,10 +1,11 @@
 """What a checkpoint must hold beside weights and optimiser, so that a resumed run is the same run.
 
-Random generators of every process, and the gradients that a process has accumulated where the
-checkpoint falls between two optimiser steps. All of it is plain data: it loads without running
-code.
+Random generators of every process, its buffers where they are not process 0's, and the gradients
+that it has accumulated where the checkpoint falls between two optimiser steps. All of it is plain
+data: it loads without running code.
 """
 
+import hashlib
 import random
 from typing import Any
 
@@ -18,8 +19,10 @@ from semcl_mm.distributed import rank, world_size
 __all__ = [
     'accumulated_gradients',
     'gather_on_main',
+    'own_buffers',
     'plain_message_hub',
     'random_state',
+    'restore_buffers',
     'restore_gradients',
     'restore_message_hub',
     'restore_random_state',
@@ -64,6 +67,31 @@ def restore_gradients(model: nn.Module, gradients: dict[str, torch.Tensor] | Non
     for name, gradient in (gradients or {}).items():
         parameter = model.get_parameter(name)
         parameter.grad = gradient.to(parameter)
+
+
+def own_buffers(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Buffers of this process that differ from process 0's, whose buffers the checkpoint holds.
+
+    Batch norm without SyncBN follows each process's own data. All processes must call this.
+    """
+    if world_size() == 1:
+        return {}
+    buffers = {name: buffer.detach().cpu() for name, buffer in model.named_buffers()}
+    digests = {name: _digest(buffer) for name, buffer in buffers.items()}
+    main = [digests]
+    torch.distributed.broadcast_object_list(main, src=0)
+    return {name: buffers[name] for name in buffers if digests[name] != main[0].get(name)}
+
+
+def restore_buffers(model: nn.Module, buffers: dict[str, torch.Tensor]) -> None:
+    """Give this process its own buffers back."""
+    for name, value in buffers.items():
+        model.get_buffer(name).copy_(value)
+
+
+def _digest(tensor: torch.Tensor) -> bytes:
+    content = tensor.contiguous().view(-1).view(torch.uint8) if tensor.numel() else tensor
+    return hashlib.blake2b(content.numpy().tobytes()).digest()
 
 
 def gather_on_main(value: Any) -> list[Any] | None:

@@ -19,7 +19,12 @@ from semcl_mm.engine.resume import (
     replace_when_complete,
     require_writable,
 )
-from semcl_mm.engine.run_state import accumulated_gradients, gather_on_main, random_state
+from semcl_mm.engine.run_state import (
+    accumulated_gradients,
+    gather_on_main,
+    own_buffers,
+    random_state,
+)
 from semcl_mm.engine.schedulers import OneCycle
 from semcl_mm.engine.seeded_data import seed_samples
 from semcl_mm.registry import RUNNERS
@@ -141,6 +146,7 @@ class Runner(BaseRunner):
             {
                 'random': random_state(),
                 'gradients': accumulated_gradients(self._unwrapped_model, self.optim_wrapper),
+                'buffers': own_buffers(self._unwrapped_model),
             }
         )
         if '://' in out_dir:  # object stores put whole objects
@@ -173,10 +179,11 @@ class Runner(BaseRunner):
                     f'{filename} cannot be resumed: it lacks {", ".join(missing)}. '
                     'To start a new run from its weights use --pretrained'
                 )
-        self._require_fit(checkpoint.get('state_dict', checkpoint), filename)
-        _load_checkpoint_to_model(
-            self._unwrapped_model, checkpoint, strict, revise_keys=revise_keys
-        )
+        model, state = self._unwrapped_model, checkpoint.get('state_dict', checkpoint)
+        self._require_fit(state, filename)
+        _load_checkpoint_to_model(model, checkpoint, strict, revise_keys=revise_keys)
+        if hasattr(model, 'reset_target') and not any('target_' in key for key in state):
+            model.reset_target()  # weights of the online encoder alone: the target follows
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint

@@ -121,3 +121,16 @@ def test_torch_compile_passes_through(tmp_path, train):
     compiled = train(tmp_path / 'compiled', compile=dict(backend='eager'), **options)
     for key, value in compiled.model.state_dict().items():
         torch.testing.assert_close(value, plain[key], msg=key)
+
+
+def test_weights_without_a_target_encoder_give_one(tmp_path, train):
+    state = train(tmp_path / 'first', max_iters=1).model.state_dict()
+    online = {key: value for key, value in state.items() if not key.startswith('target_')}
+    torch.save({'state_dict': online}, tmp_path / 'online.pth')
+    runner = Runner.from_cfg(tiny_config(tmp_path / 'second'))
+    with pytest.raises(CheckpointError, match='another model'):  # outside a training all must fit
+        runner.load_checkpoint(str(tmp_path / 'online.pth'))
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.load_checkpoint(str(tmp_path / 'online.pth'))
+    for target, parameter in runner.model.parameter_pairs():
+        assert torch.equal(target, parameter)

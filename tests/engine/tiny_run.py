@@ -138,6 +138,7 @@ def final_state(work_dir: str, name: str) -> dict:
         'optimizer': checkpoint['optimizer'],
         'scheduler': checkpoint['param_schedulers'],
         'random': [state['random'] for state in checkpoint['run_state']],
+        'buffers': [state['buffers'] for state in checkpoint['run_state']],
         'losses': {
             key: histories[f'train/{key}']['values']
             for key in ('loss', 'feature_std', 'grad_norm', 'lr', 'target_momentum')

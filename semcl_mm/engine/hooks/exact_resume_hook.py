@@ -7,6 +7,7 @@ from semcl_mm.distributed import rank, world_size
 from semcl_mm.engine.run_state import (
     plain_message_hub,
     random_state,
+    restore_buffers,
     restore_gradients,
     restore_message_hub,
     restore_random_state,
@@ -54,8 +55,10 @@ class ExactResumeHook(Hook):
             )
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        restore_gradients(model, states[rank()]['gradients'])
-        restore_random_state(states[rank()]['random'])
+        own = states[rank()]
+        restore_buffers(model, own['buffers'])
+        restore_gradients(model, own['gradients'])
+        restore_random_state(own['random'])
 
     def before_val(self, runner) -> None:
         """Remember the generators."""
