@@ -1,13 +1,17 @@
-"""Find the checkpoint to go on from, and make sure beforehand that the run can write its own."""
+"""Checkpoints to rely on: the last good one, of the right model, and room for the next."""
 
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ['checkpoints_newest_first', 'replace_when_complete', 'require_writable']
+from torch import Tensor, nn
+
+from semcl_mm.checkpoint import CheckpointError
+
+__all__ = ['checkpoints_newest_first', 'replace_when_complete', 'require_fit', 'require_writable']
 
 _NUMBERED = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 
@@ -55,6 +59,44 @@ def checkpoints_newest_first(work_dir: str | os.PathLike) -> list[Path]:
         return numbered
     last = Path(named) if Path(named).is_file() else work_dir / Path(named).name
     return [last, *(path for path in numbered if path.resolve() != last.resolve())]
+
+
+def require_fit(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    filename: str | os.PathLike,
+    backbone_only: bool = False,
+    exactly: bool = False,
+) -> None:
+    """Stop where a checkpoint is of another model: MMEngine would load what happens to fit.
+
+    Args:
+        model: What is to be filled.
+        state: Tensors of the checkpoint, by name.
+        filename: For the message.
+        backbone_only: Look at ``backbone.*`` alone, where the model has it. To go on training from
+            ``load_from`` that is enough: a new head is what such a run is for.
+        exactly: Tolerate no missing tensor, instead of one in a hundred.
+
+    Raises:
+        CheckpointError: Tensors are missing or of another shape.
+    """
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    expected = model.state_dict()
+    if backbone_only:
+        backbone = {key: v for key, v in expected.items() if key.startswith('backbone.')}
+        expected = backbone or expected
+    unfit = [
+        key
+        for key, value in expected.items()
+        if key not in state or state[key].shape != value.shape
+    ]
+    if len(unfit) > (0 if exactly else len(expected) // 100):
+        raise CheckpointError(
+            f'{filename} is of another model than {type(model).__name__}: {len(unfit)} of '
+            f'{len(expected)} tensors are missing or of another shape: '
+            f'{", ".join(unfit[:8])}{", …" if len(unfit) > 8 else ""}'
+        )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from semcl_mm.engine.launch import init_distributed
 from semcl_mm.engine.resume import (
     checkpoints_newest_first,
     replace_when_complete,
+    require_fit,
     require_writable,
 )
 from semcl_mm.engine.run_state import (
@@ -117,9 +118,15 @@ class Runner(BaseRunner):
         """Initialise, then load ``pretrained``, unless a checkpoint is about to replace it all."""
         super()._init_model_weights()
         pretrained = self.cfg.get('pretrained')
-        if not pretrained or self._will_resume():
-            return
         model = self._unwrapped_model
+        if self._will_resume():
+            return
+        if not pretrained:
+            if not self._load_from and _starts_at_random(model):
+                self.logger.warning(
+                    'the backbone starts from random weights; --pretrained CKPT gives it others'
+                )
+            return
         report = load_backbone(
             model.backbone,
             pretrained['checkpoint'],
@@ -180,37 +187,14 @@ class Runner(BaseRunner):
                     'To start a new run from its weights use --pretrained'
                 )
         model, state = self._unwrapped_model, checkpoint.get('state_dict', checkpoint)
-        self._require_fit(state, filename)
+        training = isinstance(self._train_loop, BaseLoop) and not self.resumed
+        require_fit(model, state, filename, backbone_only=training, exactly=self.resumed)
         _load_checkpoint_to_model(model, checkpoint, strict, revise_keys=revise_keys)
         if hasattr(model, 'reset_target') and not any('target_' in key for key in state):
             model.reset_target()  # weights of the online encoder alone: the target follows
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint
-
-    def _require_fit(self, state: dict, filename: str) -> None:
-        """Stop where a checkpoint is of another model: MMEngine would load what happens to fit.
-
-        To resume or to test, the whole model must be there; to train on from ``load_from``, the
-        backbone (a new head is what such a run is for).
-        """
-        state = {key.removeprefix('module.'): value for key, value in state.items()}
-        expected = self._unwrapped_model.state_dict()
-        if isinstance(self._train_loop, BaseLoop) and not self.resumed:
-            backbone = {key: v for key, v in expected.items() if key.startswith('backbone.')}
-            expected = backbone or expected
-        unfit = [
-            key
-            for key, value in expected.items()
-            if key not in state or state[key].shape != value.shape
-        ]
-        tolerated = 0 if self.resumed else len(expected) // 100
-        if len(unfit) > tolerated:
-            raise CheckpointError(
-                f'{filename} is of another model than {type(self._unwrapped_model).__name__}: '
-                f'{len(unfit)} of {len(expected)} tensors are missing or of another shape: '
-                f'{", ".join(unfit[:8])}{", …" if len(unfit) > 8 else ""}'
-            )
 
     def _will_resume(self) -> bool:
         return bool(self._resume and (self._load_from or checkpoints_newest_first(self.work_dir)))
@@ -259,3 +243,10 @@ class Runner(BaseRunner):
             loop = self.train_loop
             self._train_loop = self.build_train_loop(self.cfg.train_cfg)
             self._train_loop._epoch, self._train_loop._iter = loop._epoch, loop._iter
+
+
+def _starts_at_random(model: nn.Module) -> bool:
+    backbone = getattr(model, 'backbone', None)
+    if backbone is None or getattr(backbone, 'pretrained', False):  # timm's own weights
+        return False
+    return 'Pretrained' not in str(getattr(backbone, 'init_cfg', None))

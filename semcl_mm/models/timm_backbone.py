@@ -73,6 +73,7 @@ class TimmBackbone(BaseModule):
             if name.startswith(_AFTER_FEATURES):
                 parameter.requires_grad_(False)
         self.norm = norm
+        self.pretrained = pretrained
         self.timm_model = model
 
     def init_weights(self) -> None:
