@@ -7,12 +7,9 @@ from torch import Tensor, nn
 
 from semcl_mm.losses.arguments import check_choice, check_positive, check_shapes
 from semcl_mm.losses.class_segments import segmented_contrast
-from semcl_mm.losses.pixel_mining import (
-    KEY_SAMPLINGS,
-    KeySampling,
-    pixel_contrast_drawn,
-    pixel_contrast_mined,
-)
+from semcl_mm.losses.key_sampling import KEY_SAMPLINGS, KeySampling
+from semcl_mm.losses.pixel_drawing import pixel_contrast_drawn
+from semcl_mm.losses.pixel_mining import pixel_contrast_mined
 from semcl_mm.losses.pixel_sampling import (
     ANCHOR_MODES,
     ANCHOR_UNITS,
@@ -190,7 +187,7 @@ class PixelContrastLoss(nn.Module):
         num_positives: K for positives.
         num_negatives: K for negatives.
         hard_fraction: Share of the memory that counts as hard for 'semi-hard'.
-        half_products: See :func:`pixel_contrast`; for 'all' keys of a bfloat16 memory.
+        half_products: See :func:`pixel_contrast`; for 'all' or drawn keys.
         intra_image: Contrast only pixels of one image (a row of Table 1); without memory only.
         ignore_index: Label that is no class.
         loss_weight: Factor on the loss, lambda in the paper (1).
@@ -337,7 +334,14 @@ class PixelContrastLoss(nn.Module):
             valid = (table.labels >= 0).unflatten(0, (images, -1)).transpose(0, 1).flatten(1)
         else:
             anchors, valid = self._rows_of_classes(anchors.flatten(0, 1), table.labels.flatten())
-        return pixel_contrast_drawn(anchors, valid, memory, self.temperature, self.sampling)
+        return pixel_contrast_drawn(
+            anchors,
+            valid,
+            memory,
+            self.temperature,
+            self.sampling,
+            half_products=self.half_products,
+        )
 
     def _rows_of_classes(self, anchors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return (C, V, D) and (C, V) bool, as wide as the largest class; reads it on the host."""

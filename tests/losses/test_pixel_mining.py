@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from semcl_mm.losses import pixel_mining
+from semcl_mm.losses import key_sampling, pixel_mining
+from semcl_mm.losses.key_sampling import KeySampling
 from semcl_mm.losses.pixel_contrast import pixel_contrast
-from semcl_mm.losses.pixel_mining import KeySampling, pixel_contrast_drawn, pixel_contrast_mined
+from semcl_mm.losses.pixel_drawing import pixel_contrast_drawn
+from semcl_mm.losses.pixel_mining import pixel_contrast_mined
 
 
 class WholeMemory:
@@ -20,8 +22,11 @@ class WholeMemory:
 
     def draw(self, samples, generator=None):
         filled = (self.labels >= 0).nonzero()[:, 0]
-        index = filled[torch.randperm(len(filled))][:samples]
-        return self.unit[index], self.labels[index]
+        index = torch.zeros(samples, dtype=torch.long)
+        labels = torch.full((samples,), -1)
+        filled = filled[torch.randperm(len(filled))][:samples]
+        index[: len(filled)], labels[: len(filled)] = filled, self.labels[filled]
+        return self.unit[index], labels
 
     def draw_per_class(self, samples, generator=None, classes=None):
         rows = [(self.labels == label).nonzero()[:, 0] for label in classes]
@@ -128,6 +133,25 @@ def test_chosen_columns_are_distinct_valid_and_hard(mode):
             assert set(chosen.tolist()) == set(hardest[: len(chosen)].tolist())
         if mode == 'semi-hard':
             assert set(chosen.tolist()) <= set(hardest[:hard].tolist())
+
+
+def test_the_bar_parts_off_the_hardest_tenth_exactly_or_by_a_sample(monkeypatch):
+    logits = torch.randn(40, 4000)
+    valid = torch.rand(40, 4000) < torch.linspace(0, 1, 40)[:, None]
+    number = valid.sum(dim=1)
+    tenth = (number / 10 - 1e-6).ceil()
+    sampling = KeySampling('semi-hard')
+    hard = logits.masked_fill(~valid, -torch.inf)
+    monkeypatch.setattr(key_sampling, 'BAR_COLUMNS', 4000)
+    for sign in (1, -1):
+        bar = sampling.bar(sign * hard, number, largest=sign == 1)
+        beyond = (sign * bar <= hard) & valid
+        assert torch.equal(beyond.sum(dim=1).float(), tenth)
+    monkeypatch.setattr(key_sampling, 'BAR_COLUMNS', 1000)
+    beyond = ((hard >= sampling.bar(hard, number, True)) & valid).sum(dim=1)
+    spread = 4 * (0.09 * number / 4).sqrt()  # a quarter of the candidates decides
+    assert ((beyond - tenth).abs() <= 5 * spread + 5).all()
+    assert not torch.equal(beyond.float(), tenth)
 
 
 @pytest.mark.parametrize('mode', ['random', 'semi-hard'])

@@ -166,14 +166,13 @@ def measure_sampled(repeats: int) -> None:
     slots = bank.keys_by_class()[0]
     queues = [slots[:, :5000], slots[:, 5000:]]
     drawn = {mode: authors_sampling(25, key_sampling=mode) for mode in ('random', 'semi-hard')}
+    rough = authors_sampling(25, key_sampling='semi-hard', half_products=True)
     ranked = authors_sampling(25, key_sampling='semi-hard', key_scope='memory')
     steps = {
         'loop, all keys': lambda: loss_by_loop(embeddings, small, predictions, queues, 25),
         'random, drawn': lambda: drawn['random'](embeddings, labels, predictions, bank),
         'semi-hard, drawn': lambda: drawn['semi-hard'](embeddings, labels, predictions, bank),
-        'semi-hard, drawn, bfloat16': lambda: drawn['semi-hard'](
-            embeddings, labels, predictions, half
-        ),
+        'semi-hard, drawn, bfloat16': lambda: rough(embeddings, labels, predictions, half),
         'semi-hard, whole bank ranked': lambda: ranked(embeddings, labels, predictions, bank),
     }
     steps = {name: backward_of(step, embeddings) for name, step in steps.items()}
