@@ -5,7 +5,6 @@ import pickle
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from pair_worlds import SIZE, blocks, make_coco, make_voc, slow_pairs, write_image, write_label
@@ -234,7 +233,7 @@ def test_a_changed_annotation_is_noticed_when_its_mask_is_read(tmp_path) -> None
     build(layouts.coco(tmp_path), tmp_path / 'index')
     path = tmp_path / 'annotations/instances_train2017.json'
     path.write_text(path.read_text(encoding='utf-8').replace('12', '13', 1), encoding='utf-8')
-    with pytest.raises(DataError, match='an annotation differs|no annotation at byte'):
+    with pytest.raises(DataError, match=r'an annotation differs|no annotation at byte'):
         PairIndex.open(tmp_path / 'index', tmp_path).read_label(0)
 
 
@@ -280,13 +279,17 @@ def test_the_index_is_the_same_byte_for_byte_for_any_number_of_workers(tmp_path)
     assert written[0] == written[1] == written[2]
 
 
-def test_workers_finish_although_opencv_has_threads_here(tmp_path) -> None:
-    for number in range(40):
-        write_image(tmp_path / f'images/{number}.png', number)
-        write_label(tmp_path / f'labels/{number}.png', blocks(number, [1, 2]).astype(np.uint8))
-    cv2.connectedComponents(np.eye(512, dtype=np.uint8))
-    source = layouts.folder(tmp_path, unit='component')
-    assert build_index(source, tmp_path / 'index', Selection(), workers=2)['images'] == 40
+def test_nothing_that_runs_in_a_forked_worker_uses_opencv() -> None:
+    """OpenCV's pool of threads, once awake, deadlocks in a forked child (setNumThreads too).
+
+    It does so in some runs only, so the cause is tested: no module on the path has OpenCV.
+    """
+    package = Path(layouts.__file__).parents[1]
+    files = [*Path(layouts.__file__).parent.glob('*.py')]
+    names = 'pair_builder regions label_reader image_files unfiltered_png coco_annotations'
+    files += [package / f'{name}.py' for name in (*names.split(), 'value_table', 'pair_format')]
+    assert len(files) > 15
+    assert [file.name for file in files if 'cv2' in file.read_text()] == []
 
 
 def test_a_pair_takes_24_bytes_and_an_image_20_besides_its_name(tmp_path) -> None:
