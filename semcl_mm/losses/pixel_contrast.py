@@ -20,6 +20,7 @@ from semcl_mm.losses.pixel_sampling import (
     sample_anchors,
 )
 from semcl_mm.losses.positive_term import Pairing, positive_term
+from semcl_mm.losses.self_contrast import MOST_ANCHORS, self_contrast
 from semcl_mm.losses.similarity import full_precision, normalise, streamed_logsumexp
 
 __all__ = ['PixelContrastLoss', 'pixel_contrast']
@@ -91,6 +92,12 @@ def pixel_contrast(
             f'{len(keys)} keys'
         )
     with full_precision(anchors):
+        if (
+            exclude_self
+            and (keys is anchors and key_labels is anchor_labels and key_images is anchor_images)
+            and len(anchors) <= MOST_ANCHORS
+        ):
+            return _among_anchors(anchors, anchor_labels, anchor_images, 1 / temperature)
         anchors = normalise(anchors)
         if keys.requires_grad and torch.is_grad_enabled():
             keys = normalise(keys).to(anchors.dtype)
@@ -109,6 +116,13 @@ def pixel_contrast(
         half_products = half_products and keys.dtype == torch.bfloat16
         value, count = _each_anchor(anchors, keys, 1 / temperature, pairing, half_products)
         return value.sum() / (count > 0).sum().clamp_min(1)
+
+
+def _among_anchors(anchors: Tensor, labels: Tensor, images: Tensor | None, scale: float) -> Tensor:
+    if not len(anchors):
+        return anchors.sum() * 0
+    value, count = self_contrast(normalise(anchors), labels, images, scale)
+    return value.sum() / (count > 0).sum().clamp_min(1)
 
 
 def _each_anchor(

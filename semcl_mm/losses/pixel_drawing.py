@@ -150,16 +150,16 @@ class _Draw:
         logits = product(anchors * self.scale, pool).to(anchors.dtype)
         left_out = (self.pool_labels == labels[:, None]) | (self.pool_labels < 0)
         number = logits.shape[1] - left_out.sum(dim=1)
-        logits.masked_fill_(left_out, -torch.inf)
+        logits = torch.where(left_out, -torch.inf, logits)  # faster than filling in place
         if self.sampling.share < 1:
             easy = logits < self.sampling.bar(logits, number, largest=True)
             number = logits.shape[1] - easy.sum(dim=1)
-            logits.masked_fill_(easy, -torch.inf)
+            logits = torch.where(easy, -torch.inf, logits)
         peak = logits.amax(dim=1)
         share = logits.softmax(dim=1).masked_fill_((number == 0)[:, None], 0)
         # The largest weight is one over the sum of exp(logits - peak).
         total = peak - share.amax(dim=1).clamp_min(torch.finfo(share.dtype).tiny).log()
-        ratio = self.wanted[labels] / number.clamp_min(1)
+        ratio = self.wanted[labels].to(total.dtype) / number.clamp_min(1)
         return total + ratio.log(), product(share, pool.T).to(anchors.dtype)
 
     def positives(
@@ -179,14 +179,14 @@ class _Draw:
         own = self.typed(own, anchors)
         logits = _batched_product(anchors * self.scale, own).to(anchors.dtype)
         number = filled.sum(dim=1, keepdim=True).expand_as(valid)
-        logits.masked_fill_(~filled[:, None], torch.inf)
+        logits = torch.where(filled[:, None], logits, torch.inf)
         if self.sampling.share < 1:
             flat = logits.flatten(0, 1)
             easy = flat > self.sampling.bar(flat, number.flatten(), largest=False)
             number = (~easy & filled.repeat_interleave(valid.shape[1], 0)).sum(1).view(valid.shape)
-            flat.masked_fill_(easy, torch.inf)
+            logits = torch.where(easy, torch.inf, flat).view_as(logits)
         margin = total[..., None] - logits  # softplus and sigmoid of minus infinity are zero
-        mean = valid / number.clamp_min(1)
+        mean = valid / number.clamp_min(1).to(total.dtype)
         value = F.softplus(margin).sum(dim=2) * mean
         weight = margin.sigmoid_().mul_(mean[..., None])
         near = _batched_product(weight, own.transpose(1, 2)).to(anchors.dtype)

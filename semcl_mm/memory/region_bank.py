@@ -132,7 +132,7 @@ class RegionMemoryBank(StagedMemory):
         classes = torch.searchsorted(ends, position, right=True).clamp_(max=self.num_classes - 1)
         before = torch.where(classes > 0, ends[(classes - 1).clamp_min(0)], 0)
         row = self._row(classes, position - before)
-        return self.slots[row.where(valid, len(self.slots) - 1)], classes.where(valid, -1)
+        return self._rows(row, valid), classes.where(valid, -1)
 
     def draw_per_class(
         self,
@@ -150,7 +150,12 @@ class RegionMemoryBank(StagedMemory):
             classes = torch.arange(self.num_classes, device=counts.device)
         position, valid = spread_draw(counts[classes], samples, generator)
         row = self._row(classes[:, None].expand_as(position), position)
-        return self.slots[row.where(valid, len(self.slots) - 1)], valid
+        return self._rows(row, valid), valid
+
+    def _rows(self, row: Tensor, valid: Tensor) -> Tensor:
+        """Return the slots at ``row`` (...), zeros where not ``valid``, as (..., D)."""
+        row = row.where(valid, len(self.slots) - 1)
+        return self.slots.index_select(0, row.flatten()).view(*row.shape, self.dim)
 
     def _row(self, classes: Tensor, position: Tensor) -> Tensor:
         """Return the row of the ``position``-th filled slot of a class, regions before pixels."""

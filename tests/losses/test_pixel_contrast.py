@@ -58,6 +58,36 @@ def order(request, monkeypatch):
     return request.param
 
 
+@pytest.fixture(params=['streamed', 'at once'])
+def among(request, monkeypatch):
+    """Both ways to contrast anchors with themselves: in blocks, and in one small product."""
+    if request.param == 'streamed':
+        monkeypatch.setattr(module, 'MOST_ANCHORS', 0)
+
+
+@pytest.mark.parametrize('with_images', [False, True])
+def test_contrast_among_anchors_equals_a_loop_in_both_ways(order, among, with_images):
+    anchors, labels, _, _ = random_case(14)
+    images = torch.arange(14) % 2 if with_images else None
+    pair = (images, images) if with_images else None
+    expected = loop_over_anchors(anchors, labels, anchors, labels, 0.1, True, pair)
+    ours = pixel_contrast(
+        anchors, labels, anchors, labels, 0.1, True, anchor_images=images, key_images=images
+    )
+    torch.testing.assert_close(ours, expected)
+    a, b = (torch.autograd.grad(x, anchors)[0] for x in (ours, expected))
+    torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('labels', [[-1, -1, -1], [0, 0, 0], [0, 1, 2]])
+def test_among_anchors_of_none_one_or_all_different_classes_the_loss_is_zero(order, among, labels):
+    anchors, labels = torch.randn(3, 4, requires_grad=True), torch.tensor(labels)
+    loss = pixel_contrast(anchors, labels, anchors, labels, exclude_self=True)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(anchors.grad, torch.zeros_like(anchors))
+
+
 @pytest.mark.parametrize('with_images', [False, True])
 @pytest.mark.parametrize('exclude_self', [False, True])
 @pytest.mark.parametrize('block', [2, 1 << 20])
@@ -92,7 +122,7 @@ def test_value_and_gradients_equal_a_loop_over_anchors_and_positives(
 
 
 @pytest.mark.parametrize('exclude_self', [False, True])
-def test_gradient_passes_a_numerical_check(order, exclude_self):
+def test_gradient_passes_a_numerical_check(order, among, exclude_self):
     anchors, labels, keys, key_labels = random_case(7, 12, classes=3, dim=4, seed=3)
     if exclude_self:
         assert gradcheck(lambda x: pixel_contrast(x, labels, x, labels, 0.5, True), (anchors,))
