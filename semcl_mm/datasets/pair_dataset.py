@@ -187,8 +187,13 @@ class PairDataset(Dataset):
         return cache[key]
 
     def _keep_to_one_core(self) -> None:
-        """A loader's worker is one of many: OpenCV must not start threads in each of them."""
-        if not self._single_threaded and get_worker_info() is not None:
+        """A loader's worker is one of many: OpenCV must not start threads in each of them.
+
+        The runner sets this before it forks (``env_cfg.mp_cfg``). Setting it again in a fork can
+        wait for ever for threads that only the parent has, so that is left to loaders without it.
+        """
+        threaded = get_worker_info() is not None and cv2.getNumThreads() > 1
+        if not self._single_threaded and threaded:
             cv2.setNumThreads(0)
         self._single_threaded = True
 

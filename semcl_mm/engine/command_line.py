@@ -123,7 +123,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
-        check_overrides(cfg, args.cfg_options)
+        check_overrides(cfg._cfg_dict, args.cfg_options)  # a Config is no Mapping
         cfg.merge_from_dict(args.cfg_options)
     if args.log_to:
         backends = dict.fromkeys(['local', *args.log_to])

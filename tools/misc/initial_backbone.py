@@ -9,6 +9,7 @@ The fair baseline of a pretraining is the same initialisation without it: pretra
 import argparse
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
 from mmengine.runner import set_random_seed
 
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     with user_errors():
+        MMLogger.get_instance('initial_backbone', log_level='WARNING')  # not a line per tensor
         set_random_seed(args.seed)
         backbone = MODELS.build(Config.fromfile(args.config).model.backbone)
         backbone.init_weights()

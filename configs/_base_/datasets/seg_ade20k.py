@@ -16,7 +16,7 @@ crop_size = (512, 512)
 
 train_pipeline = [
     dict(type=LoadImageFromFile),
-    dict(type=CheckedSegAnnotations, num_classes=num_classes, reduce_zero_label=True),
+    dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=RandomResize, scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type=RandomCrop, crop_size=crop_size, cat_max_ratio=0.75),
     dict(type=RandomFlip, prob=0.5),
@@ -26,7 +26,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type=LoadImageFromFile),
     dict(type=Resize, scale=(2048, 512), keep_ratio=True),
-    dict(type=CheckedSegAnnotations, num_classes=num_classes, reduce_zero_label=True, resized=True),
+    dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=PackSegInputs),
 ]
 train_dataloader = dict(

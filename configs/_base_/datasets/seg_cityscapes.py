@@ -26,7 +26,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type=LoadImageFromFile),
     dict(type=Resize, scale=(2048, 1024), keep_ratio=True),
-    dict(type=CheckedSegAnnotations, num_classes=num_classes, resized=True),
+    dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=PackSegInputs),
 ]
 train_dataloader = dict(
