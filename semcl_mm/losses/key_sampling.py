@@ -15,7 +15,7 @@ from semcl_mm.losses.arguments import check_choice, check_positive
 __all__ = ['KEY_SAMPLINGS', 'KeySampling', 'mean_of_blocks']
 
 KEY_SAMPLINGS = ('random', 'hardest', 'semi-hard')
-BAR_COLUMNS = 2048
+BAR_COLUMNS = 1024
 """Candidates, at least, that decide how hard the hardest fraction is."""
 
 
@@ -59,27 +59,26 @@ class KeySampling:
         chosen = (candidates.double() * self.share - 1e-6).ceil().long()
         return chosen.clamp(max=count).maximum(candidates.clamp(max=1))
 
-    def bar(self, logits: Tensor, valid: Tensor, largest: bool) -> Tensor:
+    def bar(self, logits: Tensor, left_out: Tensor, largest: bool) -> Tensor:
         """Return the logit (A, 1) from which on a candidate is among the hardest, or infinity.
 
-        On a CPU, where ranking would be the largest cost, some thousand of many candidates, evenly
-        spaced, decide; the fraction beyond the bar then varies by a few parts in a thousand.
+        On a CPU, where ranking would be the largest cost, a thousand of many candidates, evenly
+        spaced, decide; the fraction beyond the bar then varies by about a hundredth.
 
         Args:
-            logits: (A, n), infinitely easy where not valid.
-            valid: (A,) number of valid candidates.
+            logits: (A, n).
+            left_out: (A, n) bool, what is no candidate.
             largest: As in :meth:`choose`.
         """
         never = -torch.inf if largest else torch.inf
         step = 1
         if logits.device.type == 'cpu':
-            step = max(1, int(valid.max()) // BAR_COLUMNS)
-        few = logits[:, ::step]
-        if step > 1:
-            valid = (few != never).sum(dim=1)
+            most = logits.shape[1] - int(left_out.sum(dim=1).min())
+            step = max(1, most // BAR_COLUMNS)
+        few, left_out = logits[:, ::step], left_out[:, ::step]
+        limit = self.available(few.shape[1] - left_out.sum(dim=1), few.shape[1])[:, None]
         count = max(1, math.ceil(few.shape[1] * self.share))
-        hardest = few.topk(min(count, few.shape[1]), dim=1, largest=largest).values
-        limit = self.available(valid, count)[:, None]
+        hardest = torch.where(left_out, never, few).topk(count, dim=1, largest=largest).values
         return hardest.gather(1, (limit - 1).clamp_min(0)).masked_fill_(limit == 0, -never)
 
     def choose(

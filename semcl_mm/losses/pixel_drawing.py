@@ -148,13 +148,11 @@ class _Draw:
 
     def _negatives(self, anchors: Tensor, labels: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
         logits = product(anchors * self.scale, pool).to(anchors.dtype)
-        left_out = (self.pool_labels == labels[:, None]) | (self.pool_labels < 0)
-        number = logits.shape[1] - left_out.sum(dim=1)
-        logits = torch.where(left_out, -torch.inf, logits)  # faster than filling in place
+        easy = (self.pool_labels == labels[:, None]) | (self.pool_labels < 0)
         if self.sampling.share < 1:
-            easy = logits < self.sampling.bar(logits, number, largest=True)
-            number = logits.shape[1] - easy.sum(dim=1)
-            logits = torch.where(easy, -torch.inf, logits)
+            easy |= logits < self.sampling.bar(logits, easy, largest=True)
+        number = logits.shape[1] - easy.sum(dim=1)
+        logits = torch.where(easy, -torch.inf, logits)  # faster than filling in place
         peak = logits.amax(dim=1)
         share = logits.softmax(dim=1).masked_fill_((number == 0)[:, None], 0)
         # The largest weight is one over the sum of exp(logits - peak).
@@ -178,13 +176,12 @@ class _Draw:
         own, filled = self.memory.draw_per_class(samples, self.generator, classes)
         own = self.typed(own, anchors)
         logits = _batched_product(anchors * self.scale, own).to(anchors.dtype)
-        number = filled.sum(dim=1, keepdim=True).expand_as(valid)
-        logits = torch.where(filled[:, None], logits, torch.inf)
+        easy = (~filled)[:, None].expand_as(logits)
         if self.sampling.share < 1:
-            flat = logits.flatten(0, 1)
-            easy = flat > self.sampling.bar(flat, number.flatten(), largest=False)
-            number = (~easy & filled.repeat_interleave(valid.shape[1], 0)).sum(1).view(valid.shape)
-            logits = torch.where(easy, torch.inf, flat).view_as(logits)
+            flat = logits.flatten(0, 1), easy.flatten(0, 1)
+            easy = easy | (logits > self.sampling.bar(*flat, largest=False).view(*valid.shape, 1))
+        number = logits.shape[2] - easy.sum(dim=2)
+        logits = torch.where(easy, torch.inf, logits)
         margin = total[..., None] - logits  # softplus and sigmoid of minus infinity are zero
         mean = valid / number.clamp_min(1).to(total.dtype)
         value = F.softplus(margin).sum(dim=2) * mean

@@ -250,8 +250,8 @@ class RegionMemoryBank(StagedMemory):
         members = labels[:, None, :] == classes[:, None]
         embeddings = as_float(embeddings)
         # The direction of the sum is that of the mean. As a product it is deterministic on a GPU.
-        total = torch.bmm(embeddings, members.to(embeddings.dtype).transpose(1, 2))
-        return [normalise(total.transpose(1, 2)).to(self.slots.dtype), members.any(dim=2).byte()]
+        total = torch.bmm(members.to(embeddings.dtype), embeddings.transpose(1, 2))
+        return [normalise(total).to(self.slots.dtype), members.any(dim=2).byte()]
 
     def write(self, *payload: Tensor) -> None:
         """Write what :meth:`update` prepared, image after image."""

@@ -141,14 +141,13 @@ def test_the_bar_parts_off_the_hardest_tenth_exactly_or_by_a_sample(monkeypatch)
     number = valid.sum(dim=1)
     tenth = (number / 10 - 1e-6).ceil()
     sampling = KeySampling('semi-hard')
-    hard = logits.masked_fill(~valid, -torch.inf)
     monkeypatch.setattr(key_sampling, 'BAR_COLUMNS', 4000)
     for sign in (1, -1):
-        bar = sampling.bar(sign * hard, number, largest=sign == 1)
-        beyond = (sign * bar <= hard) & valid
+        bar = sampling.bar(sign * logits, ~valid, largest=sign == 1)
+        beyond = (sign * bar <= logits) & valid
         assert torch.equal(beyond.sum(dim=1).float(), tenth)
     monkeypatch.setattr(key_sampling, 'BAR_COLUMNS', 1000)
-    beyond = ((hard >= sampling.bar(hard, number, True)) & valid).sum(dim=1)
+    beyond = ((logits >= sampling.bar(logits, ~valid, True)) & valid).sum(dim=1)
     spread = 4 * (0.09 * number / 4).sqrt()  # a quarter of the candidates decides
     assert ((beyond - tenth).abs() <= 5 * spread + 5).all()
     assert not torch.equal(beyond.float(), tenth)
