@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from semcl_mm.losses.arguments import check_choice, check_positive
+from semcl_mm.losses.pixel_sampling import reads_are_free
 
 __all__ = ['KEY_SAMPLINGS', 'KeySampling', 'mean_of_blocks']
 
@@ -62,7 +63,7 @@ class KeySampling:
     def bar(self, logits: Tensor, left_out: Tensor, largest: bool) -> Tensor:
         """Return the logit (A, 1) from which on a candidate is among the hardest, or infinity.
 
-        On a CPU, where ranking would be the largest cost, a thousand of many candidates, evenly
+        On the host, where ranking would be the largest cost, a thousand of many candidates, evenly
         spaced, decide; the fraction beyond the bar then varies by about a hundredth.
 
         Args:
@@ -72,7 +73,7 @@ class KeySampling:
         """
         never = -torch.inf if largest else torch.inf
         step = 1
-        if logits.device.type == 'cpu':
+        if reads_are_free(logits):
             most = logits.shape[1] - int(left_out.sum(dim=1).min())
             step = max(1, most // BAR_COLUMNS)
         few, left_out = logits[:, ::step], left_out[:, ::step]
@@ -107,7 +108,7 @@ class KeySampling:
             return _hardest(logits, valid, count, largest)
         limit = self.available(valid.sum(dim=1, keepdim=True), logits.shape[1])
         width, in_order = math.ceil(logits.shape[1] * self.hard_fraction), True
-        if logits.device.type == 'cpu':  # elsewhere reading the limit would wait for the device
+        if reads_are_free(logits):
             width = max(int(limit.max()), 1)
             in_order = not bool(((limit == width) | (limit == 0)).all())
         index, among = _hardest(logits, valid, width, largest, in_order)

@@ -16,6 +16,7 @@ from semcl_mm.losses.pixel_sampling import (
     AnchorTable,
     draw_per_group,
     gather_pixels,
+    reads_are_free,
     resize_labels,
     sample_anchors,
 )
@@ -109,7 +110,7 @@ def pixel_contrast(
             pairing.anchor_rows = torch.arange(len(keys), device=keys.device)
         if anchor_images is not None:
             pairing.mask = anchor_images[:, None] == key_images
-        if anchors.device.type == 'cpu' and not torch.compiler.is_compiling():
+        if reads_are_free(anchors):
             anchors = _by_class(anchors, pairing)
         if not len(anchors):
             return anchors.sum() * 0 + keys.sum() * 0
@@ -271,7 +272,7 @@ class PixelContrastLoss(nn.Module):
             memory: A :class:`~semcl_mm.memory.RegionMemoryBank`, or None.
         """
         table = self.sample(labels, predictions, tuple(embeddings.shape[-2:]))
-        if embeddings.device.type == 'cpu' and not torch.compiler.is_compiling():
+        if reads_are_free(embeddings):
             table = table.compact()
         area = embeddings[0, 0].numel()
         return self.contrast(gather_pixels(embeddings, table.index), table, area, memory)

@@ -16,6 +16,7 @@ from torch import Tensor
 from semcl_mm.losses.arguments import check_positive, check_shapes
 from semcl_mm.losses.class_segments import product
 from semcl_mm.losses.key_sampling import KeySampling, mean_of_blocks
+from semcl_mm.losses.pixel_sampling import reads_are_free
 from semcl_mm.losses.similarity import full_precision, normalise
 
 __all__ = ['DrawableMemory', 'pixel_contrast_drawn']
@@ -82,8 +83,8 @@ def pixel_contrast_drawn(
     with full_precision(anchors):
         anchors = normalise(anchors)
         labels = torch.arange(sizes['C'], device=anchors.device)[:, None].expand_as(valid)
-        on_host = anchors.device.type == 'cpu' and not torch.compiler.is_compiling()
-        if on_host:  # elsewhere leaving out what is empty would wait for the device
+        on_host = reads_are_free(anchors)
+        if on_host:  # leave out what is empty
             present = valid.any(dim=1)
             anchors, valid, labels = anchors[present], valid[present], labels[present]
         if not anchors.numel():

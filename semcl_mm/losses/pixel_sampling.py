@@ -21,6 +21,7 @@ __all__ = [
     'AnchorTable',
     'draw_per_group',
     'gather_pixels',
+    'reads_are_free',
     'resize_labels',
     'sample_anchors',
     'spread_draw',
@@ -45,6 +46,11 @@ class AnchorTable(NamedTuple):
         """
         index, order = self.index[self.labels >= 0].sort()
         return AnchorTable(index[None], self.labels[self.labels >= 0][order][None])
+
+
+def reads_are_free(x: Tensor) -> bool:
+    """Whether values may be read on the host: on a CPU, where no device is waited for, in eager."""
+    return x.device.type == 'cpu' and not torch.compiler.is_compiling()
 
 
 def resize_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:

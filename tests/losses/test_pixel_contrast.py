@@ -397,3 +397,18 @@ def test_intra_image_contrast_with_a_memory_is_refused():
     embeddings, labels, scores = small_batch()
     with pytest.raises(ValueError, match='leave out the memory'):
         PixelContrastLoss(3, intra_image=True)(embeddings, labels, scores, filled_bank())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('key_sampling', ['all', 'semi-hard'])
+def test_the_module_is_one_graph_for_the_compiler_and_keeps_its_value(key_sampling):
+    """All pixels are anchors and all keys are taken, so that chance does not enter."""
+    embeddings, labels, _ = small_batch()
+    loss = PixelContrastLoss(
+        3, anchor_mode='random', anchors_per_class=160, key_sampling=key_sampling, hard_fraction=1.0
+    )
+    bank = filled_bank()
+    compiled = torch.compile(loss, backend='aot_eager', fullgraph=True)
+    torch.testing.assert_close(
+        compiled(embeddings, labels, memory=bank), loss(embeddings, labels, memory=bank)
+    )
