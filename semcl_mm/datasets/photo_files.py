@@ -9,12 +9,12 @@ from PIL import Image
 
 from semcl_mm.datasets.image_files import DataError, read_bytes
 
-__all__ = ['read_rgb']
+__all__ = ['read_bgr', 'read_rgb']
 
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG', b'IEND\xaeB`\x82'
 # Labels are drawn on the stored pixels, so a rotation noted in the file must not be applied.
-_AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
@@ -29,10 +29,20 @@ def read_rgb(path: str | Path) -> np.ndarray:
     Raises:
         DataError: if the file is missing, truncated or no image. The message names it.
     """
+    return _read(path, cv2.IMREAD_COLOR_RGB)
+
+
+def read_bgr(path: str | Path) -> np.ndarray:
+    """As :func:`read_rgb`, in OpenCV's order of channels, which OpenMMLab's transforms expect."""
+    return _read(path, cv2.IMREAD_COLOR_BGR)
+
+
+def _read(path: str | Path, order: int) -> np.ndarray:
     content = read_bytes(path)
     if not _is_complete(content):
         raise DataError(f'{path}: truncated image; restore it from its source')
-    image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), _AS_STORED) if content else None
+    data = np.frombuffer(content, dtype=np.uint8)
+    image = cv2.imdecode(data, order | _AS_STORED) if content else None
     if image is None:
         raise DataError(f'{path}: cannot be decoded as an image ({len(content)} bytes)')
     return image

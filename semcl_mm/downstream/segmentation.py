@@ -3,13 +3,34 @@
 from typing import Any
 
 import numpy as np
+from mmcv.transforms import LoadImageFromFile
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 
+from semcl_mm.datasets.photo_files import read_bgr
 from semcl_mm.datasets.toy.classes import TOY_CLASSES, TOY_PALETTE
 from semcl_mm.registry import DATASETS, TRANSFORMS
 
 IGNORE = 255
+
+
+@TRANSFORMS.register_module()
+class CheckedImage(LoadImageFromFile):
+    """mmcv's image loader that stops at a damaged file and reads pixels as they are stored.
+
+    mmcv's own turns a cut JPEG into a grey area, and rotates an image by its EXIF note, but not
+    the label map beside it.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Reads ``results['img_path']`` into ``img`` (H, W, 3), BGR uint8.
+
+        Raises:
+            ValueError: the file is missing, truncated or no image; the message names it.
+        """
+        image = read_bgr(results['img_path'])
+        results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        return results
 
 
 @TRANSFORMS.register_module()

@@ -66,7 +66,6 @@ def require_fit(
     state: Mapping[str, Tensor],
     filename: str | os.PathLike,
     backbone_only: bool = False,
-    exactly: bool = False,
 ) -> None:
     """Stop where a checkpoint is of another model: MMEngine would load what happens to fit.
 
@@ -74,9 +73,9 @@ def require_fit(
         model: What is to be filled.
         state: Tensors of the checkpoint, by name.
         filename: For the message.
-        backbone_only: Look at ``backbone.*`` alone, where the model has it. To go on training from
-            ``load_from`` that is enough: a new head is what such a run is for.
-        exactly: Tolerate no missing tensor, instead of one in a hundred.
+        backbone_only: Look at ``backbone.*`` alone, where the model has it, and tolerate one
+            missing tensor in a hundred. To go on training from ``load_from`` that is enough: a
+            new head is what such a run is for. To resume or to test, nothing may be missing.
 
     Raises:
         CheckpointError: Tensors are missing or of another shape.
@@ -91,7 +90,7 @@ def require_fit(
         for key, value in expected.items()
         if key not in state or state[key].shape != value.shape
     ]
-    if len(unfit) > (0 if exactly else len(expected) // 100):
+    if len(unfit) > (len(expected) // 100 if backbone_only else 0):
         raise CheckpointError(
             f'{filename} is of another model than {type(model).__name__}: {len(unfit)} of '
             f'{len(expected)} tensors are missing or of another shape: '

@@ -58,6 +58,7 @@ class Runner(BaseRunner):
     def __init__(self, model: nn.Module | dict, work_dir: str, *args, **kwargs) -> None:
         require_writable(work_dir)
         self.resumed = False
+        self.resumed_from: str | None = None
         self.gathered_states: list[dict] | None = None
         super().__init__(model, work_dir, *args, **kwargs)
 
@@ -127,13 +128,12 @@ class Runner(BaseRunner):
                     'the backbone starts from random weights; --pretrained CKPT gives it others'
                 )
             return
-        report = load_backbone(
+        load_backbone(  # logs what it did
             model.backbone,
             pretrained['checkpoint'],
             allow_partial=pretrained.get('allow_partial', False),
             trust=pretrained.get('trust', False),
         )
-        self.logger.info(f'backbone initialised from {pretrained["checkpoint"]}: {report}')
         if hasattr(model, 'reset_target'):
             model.reset_target()
 
@@ -188,7 +188,7 @@ class Runner(BaseRunner):
                 )
         model, state = self._unwrapped_model, checkpoint.get('state_dict', checkpoint)
         training = isinstance(self._train_loop, BaseLoop) and not self.resumed
-        require_fit(model, state, filename, backbone_only=training, exactly=self.resumed)
+        require_fit(model, state, filename, backbone_only=training)
         _load_checkpoint_to_model(model, checkpoint, strict, revise_keys=revise_keys)
         if hasattr(model, 'reset_target') and not any('target_' in key for key in state):
             model.reset_target()  # weights of the online encoder alone: the target follows
@@ -232,12 +232,12 @@ class Runner(BaseRunner):
         Raises:
             CheckpointError: The file is damaged, lacks the optimiser, or is of another model.
         """
-        self.resumed = True
+        self.resumed, self.resumed_from = True, str(filename)
         seed = self.seed
         try:
             super().resume(filename, resume_optimizer, resume_param_scheduler, 'cpu')
         except BaseException:
-            self.resumed = False
+            self.resumed, self.resumed_from = False, None
             raise
         if self.seed != seed:  # a random one: the data were shuffled with it before it was known
             loop = self.train_loop

@@ -1,6 +1,6 @@
 """Pairs of CamVid, class by class: 367 driving images of 480 x 360. One process x 16 pairs.
 
-    tools/dataset_converters/build_pair_index.py folder data/camvid --images train --labels trainannot --ignore 11 --out data/semcl/camvid.pairs
+tools/dataset_converters/build_pair_index.py folder data/camvid --images train --labels trainannot --ignore 11 --out data/semcl/camvid.pairs
 """
 
 from mmengine.dataset import default_collate

@@ -3,19 +3,19 @@
 Four GPUs x 4 images.
 """
 
-from mmcv.transforms import LoadImageFromFile, RandomFlip, RandomResize, Resize
+from mmcv.transforms import RandomFlip, RandomResize, Resize
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmseg.datasets import ADE20KDataset, PackSegInputs, PhotoMetricDistortion, RandomCrop
 from mmseg.evaluation import IoUMetric
 
-from semcl_mm.downstream import CheckedSegAnnotations
+from semcl_mm.downstream import CheckedImage, CheckedSegAnnotations
 
 data_root = 'data/ade/ADEChallengeData2016'
 num_classes = 150
 crop_size = (512, 512)
 
 train_pipeline = [
-    dict(type=LoadImageFromFile),
+    dict(type=CheckedImage),
     dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=RandomResize, scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type=RandomCrop, crop_size=crop_size, cat_max_ratio=0.75),
@@ -24,7 +24,7 @@ train_pipeline = [
     dict(type=PackSegInputs),
 ]
 test_pipeline = [
-    dict(type=LoadImageFromFile),
+    dict(type=CheckedImage),
     dict(type=Resize, scale=(2048, 512), keep_ratio=True),
     dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=PackSegInputs),

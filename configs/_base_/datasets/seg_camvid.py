@@ -3,19 +3,19 @@
 ``{train,val}/NAME.jpg`` (or .png) and ``{train,val}annot/NAME.png``; 11 = unlabelled.
 """
 
-from mmcv.transforms import LoadImageFromFile, RandomFlip, RandomResize, Resize
+from mmcv.transforms import RandomFlip, RandomResize, Resize
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmseg.datasets import PackSegInputs, PhotoMetricDistortion, RandomCrop
 from mmseg.evaluation import IoUMetric
 
-from semcl_mm.downstream import CamVidDataset, CheckedSegAnnotations
+from semcl_mm.downstream import CamVidDataset, CheckedImage, CheckedSegAnnotations
 
 data_root = 'data/camvid'
 num_classes = 11
 crop_size = (360, 360)
 
 train_pipeline = [
-    dict(type=LoadImageFromFile),
+    dict(type=CheckedImage),
     dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=RandomResize, scale=(480, 360), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type=RandomCrop, crop_size=crop_size, cat_max_ratio=0.75),
@@ -24,7 +24,7 @@ train_pipeline = [
     dict(type=PackSegInputs),
 ]
 test_pipeline = [
-    dict(type=LoadImageFromFile),
+    dict(type=CheckedImage),
     dict(type=Resize, scale=(480, 360), keep_ratio=True),
     dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=PackSegInputs),

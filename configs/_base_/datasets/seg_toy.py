@@ -1,18 +1,18 @@
 """The toy world (``tools/dataset_converters/make_toy.py``), VOC layout."""
 
-from mmcv.transforms import LoadImageFromFile, RandomFlip, RandomResize, Resize
+from mmcv.transforms import RandomFlip, RandomResize, Resize
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmseg.datasets import PackSegInputs, PhotoMetricDistortion, RandomCrop
 from mmseg.evaluation import IoUMetric
 
-from semcl_mm.downstream import CheckedSegAnnotations, ToySegDataset
+from semcl_mm.downstream import CheckedImage, CheckedSegAnnotations, ToySegDataset
 
 data_root = 'data/toy'
 num_classes = 9
 crop_size = (96, 96)
 
 train_pipeline = [
-    dict(type=LoadImageFromFile),
+    dict(type=CheckedImage),
     dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=RandomResize, scale=(160, 120), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type=RandomCrop, crop_size=crop_size, cat_max_ratio=0.75),
@@ -21,7 +21,7 @@ train_pipeline = [
     dict(type=PackSegInputs),
 ]
 test_pipeline = [
-    dict(type=LoadImageFromFile),
+    dict(type=CheckedImage),
     dict(type=Resize, scale=(160, 120), keep_ratio=True),
     dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=PackSegInputs),

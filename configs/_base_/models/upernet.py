@@ -3,7 +3,9 @@
 A leaf fills in ``backbone``, ``in_channels`` and ``num_classes``.
 """
 
+from mmseg.engine import SegVisualizationHook
 from mmseg.models import CrossEntropyLoss, EncoderDecoder, FCNHead, SegDataPreProcessor, UPerHead
+from mmseg.visualization import SegLocalVisualizer
 
 norm_cfg = dict(type='BN', requires_grad=True)
 
@@ -47,4 +49,10 @@ model = dict(
     ),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),
+)
+
+# what tools/test.py --show-dir paints with
+prediction_painter = dict(
+    hook=dict(type=SegVisualizationHook, draw=True, interval=1),
+    visualizer=dict(type=SegLocalVisualizer),
 )

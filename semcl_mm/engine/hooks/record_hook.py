@@ -49,6 +49,7 @@ class RunRecordHook(Hook):
         self.record.setdefault('run_id', uuid.uuid4().hex[:12])
         self.record.setdefault('initialised_from', _initial_weights(runner))
         self.record.setdefault('metrics_best', {})
+        self.record['resumed_from'] = runner.resumed_from
         self._wall_before = self.record.get('wall_seconds', 0.0)
         self._update(runner, status='running')
         atexit.register(self._stopped)
@@ -56,7 +57,7 @@ class RunRecordHook(Hook):
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Take over the numbers of the run that is resumed."""
         run = checkpoint.get('meta', {}).get('run')
-        if runner._resume and run:
+        if runner.resumed and run:
             self._resumed = {key: run[key] for key in _CARRIED if key in run}
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
@@ -126,7 +127,7 @@ def _describe(runner) -> dict:
         'accumulation': accumulation,
         'batch_size': batch * accumulation * get_world_size(),
         'max_iters': runner.max_iters,
-        'resumed_from': runner._load_from if runner._resume else None,
+        'resumed_from': None,
         'started': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
         'metrics_final': {},
     }
