@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from semcl_mm.engine.overrides import check_top_level
+
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LEAVES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
 BASES = sorted(CONFIGS.glob('_base_/**/*.py'))
@@ -87,6 +89,16 @@ def test_leaf_is_a_short_diff_of_bases(path):
     assert len([line for line in body.splitlines() if line.strip()]) <= 40
 
 
+@pytest.mark.parametrize('path', LEAVES, ids=name)
+def test_leaf_has_no_variable_that_looks_like_a_misspelt_key(path):
+    check_top_level(parse(path)._cfg_dict, str(path))
+
+
+def test_a_misspelt_key_of_the_runner_is_named():
+    with pytest.raises(ValueError, match=r"leaf\.py: .*'optim_wraper'.*'optim_wrapper'"):
+        check_top_level({'optim_wraper': {}, 'data_root': 'data'}, 'leaf.py')
+
+
 @pytest.mark.parametrize('path', BASES, ids=name)
 def test_base_imports_no_other_base(path):
     assert re.fullmatch(r'[a-z0-9_]+', path.stem)
@@ -98,7 +110,7 @@ def test_semcl_batches_and_learning_rates_follow_the_paper():
     """lr = 1.5e-4 * B / 256 with B = 4 GPUs x batch x accumulation; 30k updates (paper, §4)."""
     checked = 0
     for path in LEAVES:
-        if path.parent.name != 'semcl' or path.stem == 'toy' or path.stem.endswith('camvid'):
+        if path.parent.name != 'semcl' or path.stem == 'toy' or path.stem.startswith('r18'):
             continue
         cfg = parse(path)
         accumulation = cfg.optim_wrapper.get('accumulative_counts', 1)

@@ -14,7 +14,7 @@ from mmengine.dist import is_main_process
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, WandbVisBackend
 
 from semcl_mm.engine.optim_wrapper import AmpOptimWrapper
-from semcl_mm.engine.overrides import check_overrides
+from semcl_mm.engine.overrides import check_overrides, check_top_level
 
 LOG_BACKENDS = {
     'local': LocalVisBackend,
@@ -121,9 +121,10 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     _require_file(args.config, 'config')
     cfg = Config.fromfile(args.config)
+    check_top_level(cfg._cfg_dict, args.config)  # a Config is no Mapping
     cfg.launcher = args.launcher
     if args.cfg_options:
-        check_overrides(cfg._cfg_dict, args.cfg_options)  # a Config is no Mapping
+        check_overrides(cfg._cfg_dict, args.cfg_options)
         cfg.merge_from_dict(args.cfg_options)
     if args.log_to:
         backends = dict.fromkeys(['local', *args.log_to])

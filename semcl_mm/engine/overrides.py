@@ -18,7 +18,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-__all__ = ['check_overrides']
+__all__ = ['check_overrides', 'check_top_level']
 
 # keys that the runner reads from the config beside its own arguments
 _RUNNER_KEYS = {
@@ -88,6 +88,23 @@ def check_overrides(cfg: Config | Mapping[str, Any], options: Mapping[str, Any])
     entries = cfg._cfg_dict if isinstance(cfg, Config) else cfg
     for dotted in options:
         _check(entries, dotted)
+
+
+def check_top_level(cfg: Mapping[str, Any], filename: str) -> None:
+    """Stop at a variable of a config that looks like a misspelt key of the runner.
+
+    A config may hold variables of its own (``data_root``, ``num_classes``), so an unknown name is
+    no error; ``optim_wraper`` beside a missing or inherited ``optim_wrapper`` is one.
+
+    Raises:
+        ValueError: The variable, and the key that it resembles.
+    """
+    known = _known_keys({}, [])
+    for name, value in cfg.items():
+        if name in known or inspect.isclass(value) or inspect.isroutine(value):
+            continue
+        if close := get_close_matches(name, known, n=1, cutoff=0.85):
+            raise ValueError(f'{filename}: nothing reads {name!r}; is it meant to be {close[0]!r}?')
 
 
 def _check(cfg: Mapping[str, Any], dotted: str) -> None:
