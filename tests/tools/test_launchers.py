@@ -55,9 +55,8 @@ def test_slurm_scripts_say_where_there_is_no_slurm(tmp_path):
     assert 'srun not found' in done.stderr
 
 
-@pytest.mark.parametrize(
-    'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
-)
+@pytest.mark.parametrize('launcher', ['dist', 'slurm'])
+@pytest.mark.parametrize('task', ['train', 'test'])
 def test_a_call_without_arguments_prints_its_usage(launcher, task):
     done = call(f'{launcher}_{task}.sh')
     assert done.returncode == 2
