@@ -87,7 +87,7 @@ def index(toy_world, tmp_path_factory):
 @pytest.fixture(scope='module')
 def pretrained(toy_world, index, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('pretrain') / 'run'
-    pretrain(toy_world, index, work_dir)
+    pretrain(toy_world, index, work_dir, more=('--log-to', 'tensorboard'))
     return work_dir
 
 
@@ -107,6 +107,11 @@ def test_a_pretraining_leaves_a_record_of_what_it_was(pretrained):
     assert found['wall_seconds'] > 0
     assert found['peak_memory']['resident_mib'] > 1
     assert found['versions']['torch'] == torch.__version__.split('+')[0]
+
+
+def test_one_option_sends_the_curves_to_tensorboard_too(pretrained):
+    assert list(pretrained.glob('*/vis_data/events.out.tfevents.*'))
+    assert list(pretrained.glob('*/vis_data/scalars.json'))
 
 
 def test_the_record_of_a_fine_tuning_names_what_pretrained_it(pretrained, fine_tuned):
