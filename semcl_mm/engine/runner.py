@@ -48,7 +48,8 @@ class Runner(BaseRunner):
       accumulated gradients; a sample's augmentation depends on its place in the run alone;
     - checkpoints are written whole or not at all; ``resume=True`` falls back to the one before
       where the last is damaged, and says so;
-    - an unwritable work dir, or a checkpoint that does not fit, stops with one message.
+    - an unwritable work dir, or a checkpoint that does not fit, stops with one message;
+    - ``auto_scale_lr`` counts accumulated batches.
 
     Config keys of MMEngine that stay as they are: ``sync_bn``, ``find_unused_parameters``,
     ``model_wrapper_cfg``, ``compile`` (torch.compile of the training step),
@@ -107,6 +108,13 @@ class Runner(BaseRunner):
         if not isinstance(dataloader, DataLoader) and seed is not None:
             dataloader = seed_samples(dataloader, seed, diff_rank_seed)
         return BaseRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def scale_lr(self, optim_wrapper, auto_scale_lr: dict | None = None) -> None:
+        """Scale the learning rate by the batch of an update, accumulated batches included."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            base = auto_scale_lr['base_batch_size'] / optim_wrapper._accumulative_counts
+            auto_scale_lr = dict(auto_scale_lr, base_batch_size=base)
+        super().scale_lr(optim_wrapper, auto_scale_lr)
 
     def _build_param_scheduler(self, scheduler, optim_wrapper) -> list:
         configs = scheduler if isinstance(scheduler, (list, tuple)) else [scheduler]

@@ -6,7 +6,7 @@ from mmpretrain.models import ResNet
 from tiny_run import TinyBackbone, tiny_config, tiny_model
 
 from semcl_mm.checkpoint import CheckpointError
-from semcl_mm.engine import Runner
+from semcl_mm.engine import OptimWrapper, Runner
 
 RESNET = dict(type=ResNet, depth=18, base_channels=8, out_indices=(3,), stem_channels=8)
 
@@ -134,3 +134,16 @@ def test_weights_without_a_target_encoder_give_one(tmp_path, train):
     runner.load_checkpoint(str(tmp_path / 'online.pth'))
     for target, parameter in runner.model.parameter_pairs():
         assert torch.equal(target, parameter)
+
+
+@pytest.mark.parametrize('accumulation', [1, 4])
+def test_the_learning_rate_scales_with_the_batch_of_an_update(tmp_path, accumulation):
+    """A recipe of 8 times the batch: lr 0.8 becomes 0.8 * accumulation / 8."""
+    runner = Runner.from_cfg(tiny_config(tmp_path, max_iters=4))
+    weight = torch.nn.Parameter(torch.zeros(1))
+    wrapper = OptimWrapper(
+        optimizer=torch.optim.SGD([weight], lr=0.8), accumulative_counts=accumulation
+    )
+    batch = runner._train_dataloader['batch_size']
+    runner.scale_lr(wrapper, dict(enable=True, base_batch_size=8 * batch))
+    assert wrapper.get_lr()['lr'] == [pytest.approx(0.1 * accumulation)]
