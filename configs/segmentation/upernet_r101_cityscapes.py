@@ -23,4 +23,6 @@ model.merge(
     )
 )
 train_cfg.merge(dict(max_iters=80000, val_interval=8000))
-paper_cell = dict(paper='SemCL', table='2', dataset='Cityscapes', backbone='R101', metric='mIoU')
+paper_cell = dict(
+    paper='SemCL', table='2', dataset='Cityscapes', backbone='R101', metric='mIoU', variant=None
+)

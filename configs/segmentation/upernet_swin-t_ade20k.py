@@ -23,4 +23,6 @@ model.merge(
     )
 )
 train_cfg.merge(dict(max_iters=160000, val_interval=16000))
-paper_cell = dict(paper='SemCL', table='2', dataset='ADE20K', backbone='Swin-T', metric='mIoU')
+paper_cell = dict(
+    paper='SemCL', table='2', dataset='ADE20K', backbone='Swin-T', metric='mIoU', variant=None
+)

@@ -23,4 +23,6 @@ model.merge(
     )
 )
 train_cfg.merge(dict(max_iters=40000, val_interval=4000))
-paper_cell = dict(paper='SemCL', table='2', dataset='VOC2012', backbone='Swin-T', metric='mIoU')
+paper_cell = dict(
+    paper='SemCL', table='2', dataset='VOC2012', backbone='Swin-T', metric='mIoU', variant=None
+)
