@@ -37,6 +37,7 @@ _NOT_THE_EXPERIMENT = (
     'randomness',
     'visualizer',
     'experiment_name',
+    'paper_cell',
     'trust_checkpoint',
 )
 
