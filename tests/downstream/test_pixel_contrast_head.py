@@ -1,172 +1,11 @@
-"""The contrast head inside mmseg's segmentors: what it sees, stores and leaves alone."""
-
-import copy
+"""The contrast head: which pixels it takes, what it stores, and what it refuses."""
 
 import pytest
 import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.dataset import pseudo_collate
-from mmengine.structures import PixelData
-from mmpretrain.models import HRNet, ResNet
-from mmseg.models import (
-    ASPPHead,
-    CascadeEncoderDecoder,
-    CrossEntropyLoss,
-    EncoderDecoder,
-    FCNHead,
-    OCRHead,
-    PointHead,
-    SegformerHead,
-    UPerHead,
-)
-from mmseg.structures import SegDataSample
+from contrast_models import BN, CLASSES, MEMORY, SIZE, batch, build, samples_of, stack
+from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 
-from semcl_mm.downstream import (
-    ContrastCascadeEncoderDecoder,
-    ContrastEncoderDecoder,
-    PixelContrastHead,
-    without_contrast,
-)
-from semcl_mm.registry import DATASETS, MODELS
-
-CLASSES, SIZE = 4, 64
-BN = dict(type='BN')
-RESNET = dict(
-    type=ResNet, depth=18, stem_channels=8, base_channels=8, out_indices=(0, 1, 2, 3), norm_cfg=BN
-)
-WIDTHS = [8, 16, 32, 64]
-HRNET_EXTRA = {
-    f'stage{stage}': dict(
-        num_modules=1,
-        num_branches=max(stage, 1),
-        block='BOTTLENECK' if stage == 1 else 'BASIC',
-        num_blocks=(1,) * stage,
-        num_channels=(4, 8, 16, 32)[:stage] if stage > 1 else (4,),
-    )
-    for stage in (1, 2, 3, 4)
-}
-MEMORY = dict(num_images=6, pixels_per_class=40)
-
-
-def head(kind, **settings):
-    loss = dict(type=CrossEntropyLoss, use_sigmoid=settings.get('out_channels') == 1)
-    defaults = dict(channels=8, num_classes=CLASSES, dropout_ratio=0, norm_cfg=BN)
-    return dict(type=kind, loss_decode=loss) | defaults | settings
-
-
-def fcn(**settings):
-    return head(FCNHead, **dict(in_channels=32, in_index=2, num_convs=1) | settings)
-
-
-CONTRAST = dict(
-    type=PixelContrastHead, in_channels=64, in_index=3, num_classes=CLASSES, dim=8, memory=MEMORY
-)
-EVERY_STAGE = dict(in_channels=WIDTHS, in_index=[0, 1, 2, 3])
-OCR = [fcn(), head(OCRHead, in_channels=32, in_index=2, ocr_channels=8)]
-SEGMENTORS = {
-    'fcn': dict(decode_head=fcn()),
-    'upernet': dict(
-        decode_head=head(UPerHead, pool_scales=(1, 2), **EVERY_STAGE), auxiliary_head=fcn()
-    ),
-    'deeplabv3': dict(
-        decode_head=head(ASPPHead, in_channels=64, in_index=3, dilations=(1, 2)),
-        auxiliary_head=[fcn()],
-    ),
-    'segformer': dict(decode_head=head(SegformerHead, **EVERY_STAGE)),
-    'ocr': dict(decode_head=OCR, num_stages=2),
-    'hrnet': dict(
-        backbone=dict(type=HRNet, extra=HRNET_EXTRA, norm_cfg=BN),
-        decode_head=fcn(
-            in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], input_transform='resize_concat'
-        ),
-        contrast_head=CONTRAST | dict(in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3]),
-    ),
-}
-
-
-def build(name='fcn', plain=False, **contrast):
-    settings = dict(backbone=RESNET, test_cfg=ConfigDict(mode='whole')) | SEGMENTORS[name]
-    cascade = 'num_stages' in settings
-    if plain:
-        settings.pop('contrast_head', None)
-        kind = CascadeEncoderDecoder if cascade else EncoderDecoder
-    else:
-        settings['contrast_head'] = settings.get('contrast_head', CONTRAST) | contrast
-        kind = ContrastCascadeEncoderDecoder if cascade else ContrastEncoderDecoder
-    torch.manual_seed(0)
-    return MODELS.build(copy.deepcopy(dict(type=kind) | settings))
-
-
-def batch(images=2, seed=0):
-    """Images, and samples with 8 x 8 squares of one class; some of them ignored."""
-    generator = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(images, 3, SIZE, SIZE, generator=generator)
-    labels = torch.randint(CLASSES + 1, (images, SIZE // 8, SIZE // 8), generator=generator)
-    labels = labels.where(labels < CLASSES, 255)
-    labels = labels.repeat_interleave(8, 1).repeat_interleave(8, 2)
-    return inputs, samples_of(labels, first=images * seed)
-
-
-def samples_of(labels, first=0):
-    shape = tuple(labels.shape[-2:])
-    meta = dict(img_shape=shape, ori_shape=shape, pad_shape=shape)
-    return [
-        SegDataSample(
-            gt_sem_seg=PixelData(data=label[None]), metainfo=meta | dict(sample_idx=first + i)
-        )
-        for i, label in enumerate(labels)
-    ]
-
-
-def stack(samples):
-    return torch.stack([sample.gt_sem_seg.data[0] for sample in samples])
-
-
-@pytest.mark.parametrize('name', SEGMENTORS)
-def test_it_contrasts_with_predictions_of_the_decode_head_in_the_same_step(name, monkeypatch):
-    model, (inputs, samples) = build(name), batch()
-    seen = []
-    loss = model.contrast_head.loss
-    monkeypatch.setattr(
-        model.contrast_head,
-        'loss',
-        lambda *args, **kwargs: seen.append(kwargs['predictions']) or loss(*args, **kwargs),
-    )
-    model.loss(inputs, samples)  # fills the memory
-    losses = model.loss(inputs, samples)
-    with (
-        torch.no_grad()
-    ):  # batch norm uses the statistics of the same batch; nothing else is random
-        scores = model(inputs, mode='tensor')
-    assert torch.equal(seen[-1], scores.argmax(dim=1))
-    assert losses['loss_contrast'] > 0
-    assert losses['memory_filled'] > 0
-    losses['loss_contrast'].backward()
-    for parameter in [*model.contrast_head.parameters(), *model.backbone.conv1.parameters()]:
-        assert parameter.grad.isfinite().all()
-        assert parameter.grad.any()
-    assert all(p.grad is None for p in model.decode_head.parameters())
-
-
-@pytest.mark.parametrize('name', SEGMENTORS)
-def test_without_the_contrast_head_keys_and_outputs_are_the_plain_segmentors(name):
-    model, plain = build(name), build(name, plain=True)
-    inputs, samples = batch()
-    model.loss(inputs, samples)  # batch norm statistics that are not the initial ones
-    state = without_contrast(model.state_dict())
-    assert list(state) == list(plain.state_dict())
-    plain.load_state_dict(state)
-    model.eval(), plain.eval()
-    expected = plain(inputs, mode='tensor')
-    assert torch.equal(model(inputs, mode='tensor'), expected)
-    del model.contrast_head  # inference does not even look at it
-    for ours, theirs in zip(model.predict(inputs), plain.predict(inputs), strict=True):
-        assert torch.equal(ours.seg_logits.data, theirs.seg_logits.data)
-
-
-def test_a_state_dict_without_a_contrast_head_is_refused():
-    with pytest.raises(ValueError, match='no contrast head'):
-        without_contrast(build(plain=True).state_dict())
+from semcl_mm.downstream import PixelContrastHead
 
 
 def test_only_anchors_pass_the_last_convolution_and_nothing_else_changes():
@@ -222,20 +61,6 @@ def test_a_region_lies_in_the_slot_of_its_image():
     assert filled.nonzero().tolist() == [[0, 3], [1, 3], [1, 4]]
 
 
-def test_warm_up_fills_the_memory_while_the_loss_counts_zero_times():
-    model, (inputs, samples) = build(warmup_iters=3), batch()
-    for step in range(4):
-        losses = model.loss(inputs, samples)
-        model.zero_grad()
-        losses['loss_contrast'].backward()
-        gradients = [p.grad for p in model.contrast_head.parameters()]
-        assert all(g is not None for g in gradients)  # so that no process waits for another
-        counts = step >= 3
-        assert (losses['loss_contrast'] > 0) == counts
-        assert any(g.any() for g in gradients) == counts
-        assert (losses['memory_filled'] > 0) == (step > 0)
-
-
 def test_the_loss_weight_is_a_factor():
     values = []
     for weight in (1.0, 0.25):
@@ -243,76 +68,6 @@ def test_the_loss_weight_is_a_factor():
         torch.manual_seed(3)
         values.append(model.loss(inputs, samples)['loss_contrast'])
     torch.testing.assert_close(values[1], values[0] / 4)
-
-
-def train(model, optimiser, steps):
-    for step in steps:
-        torch.manual_seed(step)
-        inputs, samples = batch(seed=step)
-        losses = model.loss(inputs, samples)
-        optimiser.zero_grad()
-        sum(value for key, value in losses.items() if 'loss' in key).backward()
-        optimiser.step()
-
-
-def test_a_resumed_run_equals_the_unbroken_one_with_its_memory_and_warm_up(tmp_path):
-    unbroken, broken, resumed = (build(warmup_iters=2) for _ in range(3))
-    optimiser = [torch.optim.SGD(m.parameters(), 0.1) for m in (unbroken, broken, resumed)]
-    train(unbroken, optimiser[0], range(4))
-    train(broken, optimiser[1], range(2))
-    torch.save(broken.state_dict(), tmp_path / 'checkpoint.pth')
-    resumed.load_state_dict(torch.load(tmp_path / 'checkpoint.pth', weights_only=True))
-    train(resumed, optimiser[2], range(2, 4))
-    expected, state = unbroken.state_dict(), resumed.state_dict()
-    assert 'contrast_head.memory.slots' in state
-    assert state['contrast_head.calls'] == 4
-    for key, value in expected.items():
-        assert torch.equal(state[key], value), key
-
-
-def test_evaluation_leaves_memory_and_warm_up_alone():
-    model, (inputs, samples) = build(), batch()
-    model.loss(inputs, samples)
-    before = copy.deepcopy(model.state_dict())
-    model.contrast_head.eval()
-    model.loss(inputs, samples)
-    for key, value in model.contrast_head.state_dict().items():
-        assert torch.equal(value, before[f'contrast_head.{key}']), key
-
-
-def test_a_copy_listens_to_its_own_decode_head():
-    """As made for an exponential moving average of the weights."""
-    model, (inputs, samples) = build(), batch()
-    twin = copy.deepcopy(model)
-    model.decode_head.conv_seg = None
-    assert twin.loss(inputs, samples)['loss_contrast'].isfinite()
-    assert twin.contrast_head.calls == 1
-    assert model.contrast_head.calls == 0
-
-
-def test_it_is_an_auxiliary_head_of_a_plain_segmentor_if_anchors_are_random():
-    auxiliary = CONTRAST | dict(loss=dict(anchor_mode='random'), memory=None)
-    model = MODELS.build(
-        dict(
-            type=EncoderDecoder,
-            backbone=RESNET,
-            decode_head=fcn(),
-            auxiliary_head=[fcn(), auxiliary],
-        )
-    )
-    inputs, samples = batch()
-    assert model.loss(inputs, samples)['aux_1.loss_contrast'] > 0
-    model.auxiliary_head[1] = MODELS.build(CONTRAST)
-    with pytest.raises(ValueError, match='classifier of a ContrastEncoderDecoder'):
-        model.loss(inputs, samples)
-
-
-def test_a_binary_segmentors_prediction_is_its_thresholded_score():
-    model = build()
-    model._threshold = 0.3
-    scores = torch.tensor([[-1.0, -0.8, 3.0]]).view(1, 1, 1, 3)  # sigmoid: 0.27, 0.31, 0.95
-    model._keep_predictions(None, (), scores)
-    assert model._predictions.tolist() == [[[0, 1, 1]]]
 
 
 @pytest.mark.parametrize('labels', [255, 2], ids=['all ignored', 'one class'])
@@ -373,27 +128,35 @@ def test_a_memory_is_stored_in_the_type_that_its_name_says():
     assert contrast.memory.slots.dtype == torch.bfloat16
 
 
-def test_a_head_without_classifier_is_refused_where_predictions_are_needed():
-    point = head(PointHead, in_channels=[32], in_index=[2], num_fcs=1)
-    point.pop('norm_cfg')
-    settings = dict(type=ContrastEncoderDecoder, backbone=RESNET, decode_head=point)
-    with pytest.raises(ValueError, match='PointHead has no conv_seg'):
-        MODELS.build(settings | dict(contrast_head=CONTRAST))
-    MODELS.build(settings | dict(contrast_head=CONTRAST | dict(loss=dict(anchor_mode='random'))))
+def step_without_values(**settings):
+    """Two steps on tensors of a GPU that have shapes but no values: reading one raises."""
+    with FakeTensorMode(), torch.device('cuda'):
+        contrast = PixelContrastHead(8, CLASSES, dim=8, **settings)
+        features = [torch.randn(2, 8, 16, 16)]
+        predictions = torch.zeros(2, 16, 16, dtype=torch.long)
+        samples = samples_of(torch.zeros(2, SIZE, SIZE, dtype=torch.long))
+        for _ in range(2):
+            losses = contrast.loss(features, samples, predictions=predictions)
+    return losses
 
 
-def test_the_toy_config_trains_and_remembers_the_images_of_its_batch(repository, toy_world):
-    cfg = Config.fromfile(repository / 'configs/pixel_contrast/upernet_r18_toy.py')
-    baseline = Config.fromfile(repository / 'configs/segmentation/upernet_r18_toy.py')
-    for key in ('decode_head', 'auxiliary_head', 'backbone', 'data_preprocessor'):
-        assert cfg.model[key] == baseline.model[key]
-    for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'val_dataloader'):
-        assert cfg[key] == baseline[key]
-    settings = cfg.train_dataloader.dataset | dict(data_root=str(toy_world))
-    data_set = DATASETS.build(settings)
-    data = pseudo_collate([data_set[index] for index in (5, 11)])
-    model = MODELS.build(cfg.model)
-    losses = model(**model.data_preprocessor(data, training=True), mode='loss')
-    assert losses['decode.loss_ce'] > 0
-    filled = model.contrast_head.memory.valid[:, :300].any(dim=0)
-    assert filled.nonzero().flatten().tolist() == [5, 11]
+@pytest.mark.parametrize('memory', [None, MEMORY], ids=['in batch', 'memory'])
+@pytest.mark.parametrize(
+    'loss',
+    [
+        dict(),
+        dict(anchor_mode='hard-easy', anchor_unit='image-category', max_anchors=32),
+        dict(key_sampling='all'),
+        dict(key_sampling='hardest', key_scope='memory'),
+    ],
+    ids=['paper', 'code', 'all keys', 'hardest'],
+)
+def test_on_a_gpu_no_value_is_read_on_the_host(memory, loss):
+    losses = step_without_values(memory=memory, loss=loss)
+    assert losses['loss_contrast'].device.type == 'cuda'
+
+
+def test_the_check_for_reads_on_the_host_finds_them(monkeypatch):
+    monkeypatch.setattr('semcl_mm.downstream.pixel_contrast_head.reads_are_free', lambda x: True)
+    with pytest.raises(DynamicOutputShapeException, match='nonzero'):
+        step_without_values(memory=MEMORY)
