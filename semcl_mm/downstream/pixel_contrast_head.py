@@ -77,7 +77,6 @@ class PixelContrastHead(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        check_positive(num_classes=num_classes, dim=dim)
         if warmup_iters < 0:
             raise ValueError(f'warmup_iters must be at least 0, got {warmup_iters}')
         channels_of = [in_channels] if isinstance(in_channels, int) else list(in_channels)
@@ -88,7 +87,8 @@ class PixelContrastHead(BaseModule):
                 'sequences of the same length'
             )
         width = sum(channels_of)
-        channels = channels or width
+        channels = width if channels is None else channels
+        check_positive(num_classes=num_classes, dim=dim, channels=channels)
         self.align_corners, self.warmup_iters = align_corners, warmup_iters
         self.hidden = ConvModule(width, channels, 1, norm_cfg=norm_cfg, act_cfg=dict(type='ReLU'))
         self.output = nn.Conv2d(channels, dim, 1)

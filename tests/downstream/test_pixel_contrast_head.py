@@ -115,6 +115,7 @@ def test_a_region_memory_asks_for_the_place_of_each_image():
         (dict(in_index=[0, 1]), 'in_channels 4 and in_index'),
         (dict(warmup_iters=-1), 'warmup_iters must be at least 0, got -1'),
         (dict(dim=0), 'dim must be positive'),
+        (dict(channels=0), 'channels must be positive'),
         (dict(memory=MEMORY | dict(dtype='bfloat')), "'bfloat' is no type"),
     ],
 )
