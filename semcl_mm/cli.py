@@ -1,6 +1,7 @@
 """How every command of the project reports what the user can mend."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,5 +32,8 @@ def user_errors() -> Iterator[None]:
 def message_of(error: BaseException) -> str:
     """What an error says, without the traceback that a data loader's worker puts before it."""
     text = str(error)
-    marker = f'\n{type(error).__name__}: '
-    return text.rsplit(marker, 1)[-1].strip() if 'Original Traceback' in text else text
+    if 'Original Traceback' not in text:
+        return text
+    # The traceback ends with the class, under its full name unless it is a builtin.
+    marker = rf'\n(?:[\w.<>]+\.)?{type(error).__name__}: '
+    return re.split(marker, text)[-1].strip()
