@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from semcl_mm.engine.command_line import run_name, train_parser
 from semcl_mm.engine.overrides import check_top_level
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -77,6 +78,23 @@ def test_leaf_says_what_it_is_and_how_to_run_it(path):
     assert f'configs/{path.parent.name}/{path.name}' in text
     for mentioned in re.findall(r'\b(?:configs|tools)/[\w./-]+\.(?:py|sh)\b', text):
         assert (CONFIGS.parent / mentioned).is_file(), mentioned
+
+
+def test_table_2_headers_start_from_the_file_that_the_pretraining_header_writes():
+    """The work dir's name holds what the pretraining itself started from."""
+    checked = 0
+    for path in LEAVES:
+        if path.parent.name != 'segmentation' or path.stem not in PAPERS['segmentation']:
+            continue
+        (checkpoint,) = re.findall(r'work_dirs/(\S+)', path.read_text())
+        work_dir, file = checkpoint.split('/')
+        config = CONFIGS / 'semcl' / f'{work_dir.split("_from_")[0]}.py'
+        command = re.search(r'tools/dist_train\.sh (.*)', config.read_text())[1].split()
+        command.remove('4')
+        assert work_dir == run_name(train_parser().parse_args(command)), path
+        assert file == f'iter_{parse(config).train_cfg.max_iters}.pth', path
+        checked += 1
+    assert checked == 20
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=name)

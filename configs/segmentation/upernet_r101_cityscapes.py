@@ -2,7 +2,7 @@
 
 SemCL (ICCV 2023), Table 2: 79.87 mIoU from timm IN-1k, 80.10 from SemCL. The paper's settings are in an
 appendix that is not public; these are mmsegmentation's usual ones.
-    tools/dist_train.sh configs/segmentation/upernet_r101_cityscapes.py 4 --pretrained work_dirs/r101_cityscapes/iter_30000.pth
+    tools/dist_train.sh configs/segmentation/upernet_r101_cityscapes.py 4 --pretrained work_dirs/r101_cityscapes_from_resnet101_a1h/iter_30000.pth
 """
 
 from mmengine.config import read_base

@@ -2,7 +2,7 @@
 
 SemCL (ICCV 2023), Table 2: 48.21 mIoU from Swin IN-22k, 48.68 from SemCL. The paper's settings are in an
 appendix that is not public; these are mmsegmentation's usual ones.
-    tools/dist_train.sh configs/segmentation/upernet_swin-b_ade20k.py 4 --pretrained work_dirs/swin-b_ade20k/iter_30000.pth
+    tools/dist_train.sh configs/segmentation/upernet_swin-b_ade20k.py 4 --pretrained work_dirs/swin-b_ade20k_from_swin_base_in22k/iter_30000.pth
 """
 
 from mmengine.config import read_base

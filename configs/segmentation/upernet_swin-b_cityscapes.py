@@ -2,7 +2,7 @@
 
 SemCL (ICCV 2023), Table 2: 81.61 mIoU from Swin IN-22k, 81.94 from SemCL. The paper's settings are in an
 appendix that is not public; these are mmsegmentation's usual ones.
-    tools/dist_train.sh configs/segmentation/upernet_swin-b_cityscapes.py 4 --pretrained work_dirs/swin-b_cityscapes/iter_30000.pth
+    tools/dist_train.sh configs/segmentation/upernet_swin-b_cityscapes.py 4 --pretrained work_dirs/swin-b_cityscapes_from_swin_base_in22k/iter_30000.pth
 """
 
 from mmengine.config import read_base

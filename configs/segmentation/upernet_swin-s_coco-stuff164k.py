@@ -2,7 +2,7 @@
 
 SemCL (ICCV 2023), Table 2: 44.75 mIoU from Swin IN-22k, 44.57 from SemCL. The paper's settings are in an
 appendix that is not public; these are mmsegmentation's usual ones.
-    tools/dist_train.sh configs/segmentation/upernet_swin-s_coco-stuff164k.py 4 --pretrained work_dirs/swin-s_coco/iter_30000.pth
+    tools/dist_train.sh configs/segmentation/upernet_swin-s_coco-stuff164k.py 4 --pretrained work_dirs/swin-s_coco_from_swin_small_in22k/iter_30000.pth
 """
 
 from mmengine.config import read_base

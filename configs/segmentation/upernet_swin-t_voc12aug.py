@@ -2,7 +2,7 @@
 
 SemCL (ICCV 2023), Table 2: 80.90 mIoU from Swin IN-22k, 81.73 from SemCL. The paper's settings are in an
 appendix that is not public; these are mmsegmentation's usual ones.
-    tools/dist_train.sh configs/segmentation/upernet_swin-t_voc12aug.py 4 --pretrained work_dirs/swin-t_voc/iter_30000.pth
+    tools/dist_train.sh configs/segmentation/upernet_swin-t_voc12aug.py 4 --pretrained work_dirs/swin-t_voc_from_swin_tiny_in22k/iter_30000.pth
 """
 
 from mmengine.config import read_base
