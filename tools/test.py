@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Evaluate a checkpoint: ``tools/test.py CONFIG CHECKPOINT [--out FILE] [--show-dir DIR]``."""
 
 from mmengine.registry import RUNNERS

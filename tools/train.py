@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Train what a config describes: ``tools/train.py CONFIG [--pretrained CKPT] [--resume] …``."""
 
 from mmengine.registry import RUNNERS

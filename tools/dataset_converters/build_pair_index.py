@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Build the pair index of a data set: which objects of which images become SemCL's anchors.
 
     python tools/dataset_converters/build_pair_index.py voc data/VOCdevkit/VOC2012 \

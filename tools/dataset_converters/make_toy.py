@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Make the toy world: ``python tools/dataset_converters/make_toy.py --out data/toy``.
 
 The last line of the output is one JSON object: scenes, clips, frames, instances, the share of

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Save the random backbone that a config starts from, so that several runs can start from the same.
 
 tools/misc/initial_backbone.py CONFIG OUT.pth --seed 0

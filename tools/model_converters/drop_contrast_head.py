@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Strips a segmentor trained with pixel contrast to the plain segmentor: no projection, no memory.
 
 The result loads into the config of the baseline and gives the same outputs.

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """The backbone of an OpenMMLab checkpoint -> our published form, for any architecture.
 
 Unlike ``to_mm.py`` it renames nothing where the keys follow no known layout, so that it also

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Our weights (or any that ``to_mm.py`` reads) -> timm, torchvision or safetensors.
 
 The file holds a bare state dict without classifier: ``timm.create_model(NAME, num_classes=0,

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Strips a checkpoint to weights and meta data and names it by its content.
 
 Writes ``{name}_{date}-{hash8}.pth``; the hash is over the weights, so that the same weights get

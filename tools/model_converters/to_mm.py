@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Any known file of weights -> our published form.
 
 Reads checkpoints of MoCo v1-v3 and SemCL (official), timm, torchvision, the original Swin

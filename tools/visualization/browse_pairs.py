@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Draw some pairs of an index, or of a config's training data, with the views a model gets.
 
 A row is a pair: the image with its anchor outlined, then anchor and environment of each view::

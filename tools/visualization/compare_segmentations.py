@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """A picture of what several checkpoints of one segmentation config predict.
 
 tools/visualization/compare_segmentations.py CONFIG --checkpoints A.pth B.pth --out picture.png
