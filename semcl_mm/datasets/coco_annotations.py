@@ -89,7 +89,9 @@ def annotation_mask(annotations: Sequence[dict], height: int, width: int, where:
             if isinstance(segmentation['counts'], list):
                 segmentation = coco_mask.frPyObjects(segmentation, height, width)
             codes.append(segmentation)
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
+        except DataError:
+            raise
+        except Exception as error:  # pycocotools raises bare ones
             raise DataError(f'{name}: segmentation cannot be read ({error!r})') from None
     return coco_mask.merge(codes)
 

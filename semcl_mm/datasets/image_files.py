@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from semcl_mm.datasets.unfiltered_png import decode_unfiltered_png
 
@@ -64,6 +64,8 @@ def decode_label(data: bytes, path: str | Path) -> np.ndarray:
             if image.mode in ('RGB', 'RGBA'):
                 return _pack_colours(np.asarray(image))
             mode, label = image.mode, np.asarray(image)
+    except UnidentifiedImageError:
+        raise DataError(f'{path}: no image ({len(data)} bytes)') from None
     except _BROKEN as error:
         raise DataError(f'{path}: truncated or damaged label image ({error})') from None
     if label.ndim != 2 or label.dtype.kind not in 'ui':

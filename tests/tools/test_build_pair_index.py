@@ -84,9 +84,14 @@ def _nothing_kept(root: Path) -> None:
         write_label(path, np.full((40, 60), 255, np.uint8))
 
 
+def _empty(name):
+    return lambda root: (root / name).write_bytes(b'')
+
+
 @pytest.mark.parametrize(
     ('spoil', 'named'),
     [
+        (_empty('labels/1.png'), ['labels/1.png', 'no image (0 bytes)']),
         (_cut_file('images/1.jpg'), ['images/1.jpg', 'truncated']),
         (_cut_file('labels/1.png'), ['labels/1.png', 'truncated']),
         (_unlink('labels/1.png'), ['images/1.jpg', 'has no label']),
@@ -169,6 +174,23 @@ def test_a_truncated_coco_file_is_named(tool, capsys, tmp_path) -> None:
     code, _, err = run(tool, capsys, 'coco', tmp_path, '--out', tmp_path / 'i')
     assert code == 1
     assert 'instances_train2017.json: truncated' in err
+
+
+@pytest.mark.parametrize('segmentation', [[[0, 0, 9]], [], [[]], {'size': [9]}, 'x', None])
+def test_a_segmentation_that_is_no_mask_is_named_by_its_annotation(
+    tool, capsys, tmp_path, segmentation
+) -> None:
+    make_coco(tmp_path)
+    path = tmp_path / 'annotations/instances_train2017.json'
+    content = json.loads(path.read_text())
+    content['annotations'][0].update(id=77, iscrowd=0, segmentation=segmentation)
+    path.write_text(json.dumps(content))
+    code, _, err = run(tool, capsys, 'coco', tmp_path, '--out', tmp_path / 'i', '--workers', 1)
+    if code == 0:
+        assert segmentation == []  # nothing was drawn: an empty mask, counted
+    else:
+        assert 'Traceback' not in err
+        assert 'instances_train2017.json: annotation 77: ' in err
 
 
 def test_a_folder_as_target_is_refused_before_the_work(tool, capsys, tmp_path) -> None:
