@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.config.utils import ConfigParsingError
 from mmengine.dist import is_main_process
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, WandbVisBackend
 
@@ -116,12 +117,22 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: the config or a checkpoint named on the command line does not exist.
-        ValueError: an override names a key that the config does not have.
+        ValueError: the config is no Python, imports what is not there, or an override names a key
+            that it does not have.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     _require_file(args.config, 'config')
-    cfg = Config.fromfile(args.config)
-    check_top_level(cfg._cfg_dict, args.config)  # a Config is no Mapping
+    try:
+        cfg = Config.fromfile(args.config)
+        check_top_level(cfg._cfg_dict, args.config)  # a Config is no Mapping
+    except SyntaxError as error:  # of the file or of a base, which it does not name
+        text = (error.text or '').strip()
+        raise ValueError(
+            f'{args.config} or a base of it is no Python: {error.msg} '
+            f'in line {error.lineno}: {text}'
+        ) from error
+    except (ImportError, ConfigParsingError) as error:
+        raise ValueError(f'{args.config}: cannot be read as a config: {error}') from error
     cfg.launcher = args.launcher
     if args.cfg_options:
         check_overrides(cfg._cfg_dict, args.cfg_options)

@@ -1,7 +1,7 @@
 """MMEngine's runner, for any number of GPUs or CPU processes, with checkpoints to rely on."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
@@ -12,6 +12,7 @@ from torch import distributed, nn
 from torch.utils.data import DataLoader
 
 from semcl_mm.checkpoint import CheckpointError, UnreadableCheckpoint, load_backbone, load_file
+from semcl_mm.engine.data_paths import require_data_paths
 from semcl_mm.engine.hooks.exact_resume_hook import ExactResumeHook
 from semcl_mm.engine.launch import init_distributed
 from semcl_mm.engine.resume import (
@@ -104,7 +105,13 @@ class Runner(BaseRunner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Build a loader whose samples are seeded by their place in the run."""
+        """Build a loader whose samples are seeded by their place in the run.
+
+        Raises:
+            FileNotFoundError: A folder or list of the data set is not there.
+        """
+        if isinstance(dataloader, Mapping):
+            require_data_paths(dataloader.get('dataset'))
         if not isinstance(dataloader, DataLoader) and seed is not None:
             dataloader = seed_samples(dataloader, seed, diff_rank_seed)
         return BaseRunner.build_dataloader(dataloader, seed, diff_rank_seed)

@@ -1,6 +1,7 @@
 """The path that everyone walks: pretrain, fine-tune from it, test, tabulate; and what stops it."""
 
 import json
+import re
 import runpy
 import shutil
 import sys
@@ -204,6 +205,40 @@ def test_a_bad_option_is_named_and_leaves_no_checkpoint(
 
 def test_a_missing_config_is_named(capsys):
     assert 'nowhere.py' in refusal(capsys, lambda: run('train.py', 'nowhere.py'))
+
+
+@pytest.mark.parametrize(
+    ('content', 'named'),
+    [
+        ('model = dict(\n', r'bad\.py .* in line 1: model = dict'),
+        ('from nowhere_at_all import model\n', "bad.py: .*'nowhere_at_all'"),
+        (
+            'from mmengine.config import read_base\n'
+            'with read_base():\n    from .no_such_base import *\n',
+            'bad.py: .*no_such_base',
+        ),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_named(tmp_path, capsys, content, named):
+    (tmp_path / 'bad.py').write_text(content)
+    assert re.search(named, refusal(capsys, lambda: run('train.py', tmp_path / 'bad.py')))
+
+
+def test_a_missing_data_set_of_a_downstream_task_is_named(tmp_path, capsys):
+    message = refusal(capsys, lambda: segment(tmp_path / 'nowhere', tmp_path / 'run'))
+    assert 'dataset.data_root' in message
+    assert 'nowhere' in message
+
+
+def test_a_photo_that_a_worker_cannot_read_is_one_line(toy_world, index, tmp_path, capsys):
+    other = tmp_path / 'other'
+    shutil.copytree(toy_world, other)
+    for photo in (other / 'JPEGImages').iterdir():
+        content = photo.read_bytes()
+        photo.write_bytes(content[: len(content) // 2].ljust(len(content), b'\0'))
+    options = ('train_dataloader.num_workers=1',)
+    message = refusal(capsys, lambda: pretrain(other, index, tmp_path / 'run', *options))
+    assert re.match(r'error: .*\.jpg: truncated', message)
 
 
 def test_a_work_dir_that_cannot_be_written_stops_before_anything_starts(
