@@ -92,6 +92,15 @@ def initial_name(record: dict) -> str:
     )
 
 
+def _start(record: dict) -> tuple[str, str | None]:
+    """How a table of our own names a start, and the hash of the config that pretrained it."""
+    initial = record['initialised_from']
+    run = None if isinstance(initial, str) else initial.get('run')
+    if not run or not run.get('config'):
+        return initial_name(record), None
+    return f'{run["algorithm"]} ({Path(run["config"]).stem})', run.get('config_hash')
+
+
 def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Row]:
     """Groups finished runs over their seeds.
 
@@ -100,7 +109,8 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         metric: Show this metric alone; None shows the first that a run reports.
 
     Returns:
-        One row per config, initial weights and metric, in the order of first appearance.
+        One row per config, initial weights and metric, in the order of first appearance. Two
+        pretrainings are two starts unless they differ in the seed alone.
     """
     rows: dict[tuple, Row] = {}
     for record in records:
@@ -111,8 +121,9 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         if name not in metrics:
             continue
         task = Path(record['config']).stem
-        key = (task, record['config_hash'], initial_name(record), name)
-        row = rows.setdefault(key, Row(task, initial_name(record), name))
+        start = _start(record)
+        key = (task, record['config_hash'], *start, name)
+        row = rows.setdefault(key, Row(task, start[0], name))
         row.values.append(metrics[name])
     return list(rows.values())
 

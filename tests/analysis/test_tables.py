@@ -53,6 +53,21 @@ def test_different_starts_stay_apart():
     assert [row.initial for row in rows] == ['random', 'SemCL']
 
 
+def test_pretrainings_of_two_configs_are_two_starts_and_their_seeds_are_one():
+    def start(config, digest, seed):
+        run = {'algorithm': 'SemCL', 'config': f'configs/semcl/{config}.py', 'seed': seed}
+        return {'checkpoint': 'x/iter_1.pth', 'run': dict(run, config_hash=digest)}
+
+    runs = [
+        record(seed, 80.0, initialised_from=start(config, digest, seed))
+        for seed in range(2)
+        for config, digest in (('voc', 'a'), ('camvid', 'b'), ('voc', 'c'))
+    ]
+    rows = measured_rows(runs)
+    assert [row.initial for row in rows] == ['SemCL (voc)', 'SemCL (camvid)', 'SemCL (voc)']
+    assert [len(row.values) for row in rows] == [2, 2, 2]
+
+
 def test_every_printed_number_shows_and_nothing_is_ours_without_a_run(numbers):
     rows = paper_rows(numbers, [], 'semcl', '2')
     assert len(rows) == 40

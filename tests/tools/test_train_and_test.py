@@ -118,7 +118,7 @@ def test_one_option_sends_the_curves_to_tensorboard_too(pretrained):
 def test_the_record_of_a_fine_tuning_names_what_pretrained_it(pretrained, fine_tuned):
     source = record(fine_tuned)['initialised_from']
     assert source['checkpoint'] == str(pretrained / 'iter_2.pth')
-    assert source['run']['algorithm'] == 'SemCL'
+    assert (source['run']['algorithm'], source['run']['iterations']) == ('SemCL', 2)
     assert source['run']['run_id'] == record(pretrained)['run_id']
 
 
@@ -158,7 +158,7 @@ def test_the_table_shows_the_method_that_pretrained(fine_tuned, tmp_path, capsys
     row = capsys.readouterr().out.splitlines()[-1]
     value = record(fine_tuned)['metrics_final']['mIoU']
     cells = [cell.strip() for cell in row.strip('|').split('|')]
-    assert cells[:3] == ['upernet_r18_toy', 'SemCL', 'mIoU']
+    assert cells[:3] == ['upernet_r18_toy', 'SemCL (toy)', 'mIoU']
     assert float(cells[4]) == pytest.approx(value, abs=0.01)
 
 

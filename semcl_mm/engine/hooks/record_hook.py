@@ -76,7 +76,8 @@ class RunRecordHook(Hook):
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Let the checkpoint say what made it."""
         if hasattr(self, 'record'):
-            self.record.update(iterations=runner.iter, wall_seconds=self._wall())
+            done = checkpoint['meta']['iter']  # the runner counts the current one as still to do
+            self.record.update(iterations=done, wall_seconds=self._wall())
             checkpoint['meta']['run'] = dict(self.record)
 
     def after_train(self, runner) -> None:
