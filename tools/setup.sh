@@ -159,7 +159,7 @@ assert nms(boxes, torch.tensor([.9, .8, .7], device=device), 0.5)[1].tolist() ==
 }
 
 install_ops() {
-    local pin flavour=cpu device=cpu wheels partial=.build/wheels.partial memory cores torch
+    local pin installed flavour=cpu device=cpu wheels partial=.build/wheels.partial memory cores torch
     pin=$(grep '^onedl-mmcv==' requirements.txt)
     torch=$(grep '^torch==' requirements.txt)
     if "$venv/bin/python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
@@ -170,7 +170,9 @@ install_ops() {
             phase '    a GPU but no nvcc: the ops are built for the CPU (only detection wants them on the GPU)'
         fi
     fi
-    if pip show "${pin%%==*}" 2>/dev/null | grep -qx "Version: ${pin##*==}" && step 'a try' ops_work "$device"; then
+    # sed reads to the end: with pipefail a grep -q that leaves early would fail what it found
+    installed=$(pip show "${pin%%==*}" 2>/dev/null | sed -n 's/^Version: //p')
+    if [ "$installed" = "${pin##*==}" ] && step 'a try' ops_work "$device"; then
         return
     fi
     wheels=.build/wheels/${torch/==/-}-$flavour # the compiled file fits one torch only

@@ -78,14 +78,19 @@ def read_paper_numbers(path: str | Path) -> list[dict]:
     return rows
 
 
-def initial_name(record: dict) -> str:
-    """What a run started from, in a few words: a method, a file or 'random'."""
+def initial_name(record: dict, config: bool = True) -> str:
+    """What a run started from: a method and its config, a file, or 'random'.
+
+    Args:
+        record: A run record.
+        config: Name the config of the pretraining, not its method alone.
+    """
     initial = record['initialised_from']
     if isinstance(initial, str):
         return initial
     run = initial.get('run')
     if run:
-        return run['algorithm']
+        return f'{run["algorithm"]} ({Path(run["config"]).stem})' if config else run['algorithm']
     source = initial.get('source') or ''
     return (
         'random' if source.startswith('random initialisation') else Path(initial['checkpoint']).stem
@@ -185,7 +190,7 @@ def _measures(record: dict, cell: dict) -> bool:
     own = record.get('paper_cell')
     if not own or record['status'] != 'finished':
         return False
-    variant = own.get('variant') or initial_name(record)
+    variant = own.get('variant') or initial_name(record, config=False)
     return variant == cell['variant'] and all(str(own.get(k)) == cell[k] for k in _CELL_KEYS)
 
 

@@ -29,8 +29,9 @@ def record(seed=0, value=80.0, status='finished', initial='random', **entries):
     }
 
 
-def pretrained(algorithm):
-    return {'checkpoint': 'x/iter_1.pth', 'source': None, 'run': {'algorithm': algorithm}}
+def pretrained(algorithm, config='voc.py'):
+    run = {'algorithm': algorithm, 'config': f'configs/{config}'}
+    return {'checkpoint': 'x/iter_1.pth', 'source': None, 'run': run}
 
 
 @pytest.fixture
@@ -49,8 +50,9 @@ def test_unfinished_runs_are_not_results():
 
 
 def test_different_starts_stay_apart():
-    rows = measured_rows([record(), record(initialised_from=pretrained('SemCL'))])
-    assert [row.initial for row in rows] == ['random', 'SemCL']
+    starts = ['random', pretrained('SemCL'), pretrained('SemCL', 'ade.py')]
+    rows = measured_rows([record(initialised_from=start) for start in starts])
+    assert [row.initial for row in rows] == ['random', 'SemCL (voc)', 'SemCL (ade)']
 
 
 def test_pretrainings_of_two_configs_are_two_starts_and_their_seeds_are_one():
