@@ -97,15 +97,6 @@ def initial_name(record: dict, config: bool = True) -> str:
     )
 
 
-def _start(record: dict) -> tuple[str, str | None]:
-    """How a table of our own names a start, and the hash of the config that pretrained it."""
-    initial = record['initialised_from']
-    run = None if isinstance(initial, str) else initial.get('run')
-    if not run or not run.get('config'):
-        return initial_name(record), None
-    return f'{run["algorithm"]} ({Path(run["config"]).stem})', run.get('config_hash')
-
-
 def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Row]:
     """Groups finished runs over their seeds.
 
@@ -126,9 +117,11 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         if name not in metrics:
             continue
         task = Path(record['config']).stem
-        start = _start(record)
-        key = (task, record['config_hash'], *start, name)
-        row = rows.setdefault(key, Row(task, start[0], name))
+        initial, run = initial_name(record), {}
+        if not isinstance(record['initialised_from'], str):
+            run = record['initialised_from'].get('run') or {}
+        key = (task, record['config_hash'], initial, run.get('config_hash'), name)
+        row = rows.setdefault(key, Row(task, initial, name))
         row.values.append(metrics[name])
     return list(rows.values())
 
