@@ -32,14 +32,20 @@ def main() -> None:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     start = time.monotonic()
 
-    def step(title: str, *command: str | Path) -> None:
-        command = [str(part) for part in command]
+    def step(title: str, *command: str | Path, beside: subprocess.Popen | None = None) -> None:
+        command = announce(title, command)
+        codes = [subprocess.run(command, cwd=REPOSITORY).returncode]
+        if beside is not None:
+            codes.append(beside.wait())
+        if any(codes):
+            print(f'error: this step failed with exit code {max(codes)}', file=sys.stderr)
+            raise SystemExit(1)
+
+    def announce(title: str, command: tuple[str | Path, ...]) -> list[str]:
+        words = [str(part) for part in command]
         print(f'\n=== {title} ({time.monotonic() - start:.0f} s)', flush=True)
-        print(f'$ python {shlex.join(command)}', flush=True)
-        code = subprocess.run([sys.executable, *command], cwd=REPOSITORY).returncode
-        if code:
-            print(f'error: this step failed with exit code {code}', file=sys.stderr)
-            raise SystemExit(code)
+        print(f'$ python {shlex.join(words)}', flush=True)
+        return [sys.executable, *words]
 
     step('the toy world', 'tools/dataset_converters/make_toy.py', '--out', 'data/toy')
     step(
@@ -57,13 +63,19 @@ def main() -> None:
         *('tools/train.py', PRETRAIN, '--pretrained', initial, *common, pretrain),
     )
     pretrained = last_checkpoint(REPOSITORY / pretrain)
+    log = REPOSITORY / work / 'without_semcl.log'
+    command = announce(
+        f'fine-tune from the initialisation, beside the next step (output: {log})',
+        ('tools/train.py', SEGMENT, '--pretrained', initial, *common, without),
+    )
+    with log.open('w') as output:
+        baseline = subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT
+        )
     step(
         'fine-tune from SemCL',
         *('tools/train.py', SEGMENT, '--pretrained', pretrained, *common, with_semcl),
-    )
-    step(
-        'fine-tune from the initialisation',
-        *('tools/train.py', SEGMENT, '--pretrained', initial, *common, without),
+        beside=baseline,
     )
     step(
         'the picture',

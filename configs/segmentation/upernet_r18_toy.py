@@ -1,4 +1,4 @@
-"""UPerNet with a half-width ResNet-18 on the toy world (9 classes), 300 iterations of 16 crops.
+"""UPerNet with a half-width ResNet-18 on the toy world (9 classes), 900 iterations of 16 crops.
 
 The second step of ``make demo``.
     tools/train.py configs/segmentation/upernet_r18_toy.py --pretrained work_dirs/toy/iter_240.pth
@@ -21,8 +21,8 @@ model.merge(
         auxiliary_head=dict(in_channels=backbone_channels[2], num_classes=num_classes, channels=32),
     )
 )
-train_cfg.merge(dict(max_iters=300, val_interval=300))
+train_cfg.merge(dict(max_iters=900, val_interval=900))
 optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
 param_scheduler[0].merge(dict(end=20))
 param_scheduler[1].merge(dict(begin=20))
-default_hooks.merge(dict(logger=dict(interval=50), checkpoint=dict(interval=300)))
+default_hooks.merge(dict(logger=dict(interval=50), checkpoint=dict(interval=900)))
