@@ -34,7 +34,7 @@ doctor: setup  ## what is installed, whether it works, what clashes
 	@$(RUN) -m semcl_mm.doctor
 
 clean:  ## caches and build files; keeps .venv, built wheels, data and runs
-	@rm -rf .pytest_cache .ruff_cache build *.egg-info .build/*.log .build/*.txt .build/wheels.partial
+	@rm -rf .pytest_cache .ruff_cache build .build/*.log .build/*.txt .build/wheels.partial
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 clean-venv:  ## .venv as well (built mmcv wheels stay in .build/wheels)

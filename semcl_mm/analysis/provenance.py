@@ -8,13 +8,22 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
 
 import semcl_mm
 
-__all__ = ['config_hash', 'device_name', 'file_hash', 'git_commit', 'peak_memory', 'versions']
+__all__ = [
+    'as_published',
+    'config_hash',
+    'device_name',
+    'file_hash',
+    'git_commit',
+    'peak_memory',
+    'versions',
+]
 
 _PACKAGES = (
     'torch',
@@ -42,11 +51,34 @@ _NOT_THE_EXPERIMENT = (
 )
 
 
+# … and where in the config a machine says where its data lie and how they are read.
+_OF_THE_MACHINE = ('data_root', 'index', 'num_workers', 'persistent_workers', 'pin_memory')
+
+
 def config_hash(cfg: Config) -> str:
-    """12 hexadecimal digits that name an experiment whatever its seed, start or work dir."""
+    """12 hexadecimal digits that name an experiment whatever its seed, start, place or machine."""
     kept = {key: value for key, value in cfg.to_dict().items() if key not in _NOT_THE_EXPERIMENT}
+    kept = _without(kept, _OF_THE_MACHINE)
     text = re.sub(r' at 0x[0-9a-f]+', '', Config(kept).pretty_text)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _without(node: Any, keys: tuple[str, ...]) -> Any:
+    if isinstance(node, dict):
+        return {key: _without(value, keys) for key, value in node.items() if key not in keys}
+    if isinstance(node, (list, tuple)):
+        return [_without(value, keys) for value in node]
+    return node
+
+
+def as_published(cfg: Config, batch_size: int) -> bool:
+    """Whether a run follows its config file to the letter, batch size of the recipe included.
+
+    Only such a run may stand beside a paper's number.
+    """
+    recipe = cfg.get('auto_scale_lr', {}).get('base_batch_size', batch_size)
+    published = Config.fromfile(cfg.filename) if cfg.filename else cfg
+    return batch_size == recipe and config_hash(cfg) == config_hash(published)
 
 
 def file_hash(path: str | Path) -> str:

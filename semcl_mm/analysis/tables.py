@@ -98,7 +98,7 @@ def initial_name(record: dict, config: bool = True) -> str:
 
 
 def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Row]:
-    """Groups finished runs over their seeds.
+    """Groups finished runs over their seeds; of two runs of one seed the newer counts.
 
     Args:
         records: Run records.
@@ -109,7 +109,8 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         pretrainings are two starts unless they differ in the seed alone.
     """
     rows: dict[tuple, Row] = {}
-    for record in records:
+    seeds: dict[tuple, float] = {}
+    for record in sorted(records, key=lambda r: r['started']):
         metrics = record['metrics_final']
         if record['status'] != 'finished' or not metrics:
             continue
@@ -121,8 +122,10 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         if not isinstance(record['initialised_from'], str):
             run = record['initialised_from'].get('run') or {}
         key = (task, record['config_hash'], initial, run.get('config_hash'), name)
-        row = rows.setdefault(key, Row(task, initial, name))
-        row.values.append(metrics[name])
+        rows.setdefault(key, Row(task, initial, name))
+        seeds[key, record['seed']] = metrics[name]
+    for (key, _), value in seeds.items():
+        rows[key].values.append(value)
     return list(rows.values())
 
 
@@ -132,7 +135,9 @@ def paper_rows(
     """A paper's table with our numbers beside it.
 
     A run counts for a cell if its config's ``paper_cell`` names paper, table, data set, backbone
-    and metric, and what it started from (or ``paper_cell.variant``) is the cell's variant.
+    and metric, and what it started from (or ``paper_cell.variant``) is the cell's variant. Run and
+    pretraining must follow their config files to the letter (``as_published``), and the pairs be
+    those of the cell's data set. Of two runs of one seed the newer counts.
 
     Args:
         numbers: What :func:`read_paper_numbers` gave.
@@ -155,11 +160,12 @@ def paper_rows(
     rows = []
     for cell in chosen:
         task = ' '.join(cell[k] for k in ('dataset', 'split', 'model', 'backbone') if cell[k])
-        values = [
-            record['metrics_final'][cell['metric']]
-            for record in records
+        by_seed = {
+            record['seed']: record['metrics_final'][cell['metric']]
+            for record in sorted(records, key=lambda r: r['started'])
             if _measures(record, cell) and cell['metric'] in record['metrics_final']
-        ]
+        }
+        values = list(by_seed.values())
         rows.append(Row(task, cell['variant'], cell['metric'], cell['value'], cell['std'], values))
     return rows
 
@@ -181,7 +187,13 @@ def format_rows(rows: Sequence[Row], form: str = 'md') -> str:
 
 def _measures(record: dict, cell: dict) -> bool:
     own = record.get('paper_cell')
-    if not own or record['status'] != 'finished':
+    if not own or record['status'] != 'finished' or not record.get('as_published'):
+        return False
+    initial = record['initialised_from']
+    run = (initial.get('run') if isinstance(initial, dict) else None) or {}
+    if run and not run.get('as_published'):
+        return False
+    if run.get('pairs_of') not in (None, cell['dataset']):
         return False
     variant = own.get('variant') or initial_name(record, config=False)
     return variant == cell['variant'] and all(str(own.get(k)) == cell[k] for k in _CELL_KEYS)

@@ -25,12 +25,13 @@ def record(seed=0, value=80.0, status='finished', initial='random', **entries):
         'initialised_from': initial,
         'metrics_final': {'aAcc': 95.0, 'mIoU': value},
         'paper_cell': None,
+        'as_published': True,
         **entries,
     }
 
 
 def pretrained(algorithm, config='voc.py'):
-    run = {'algorithm': algorithm, 'config': f'configs/{config}'}
+    run = {'algorithm': algorithm, 'config': f'configs/{config}', 'as_published': True}
     return {'checkpoint': 'x/iter_1.pth', 'source': None, 'run': run}
 
 
@@ -138,3 +139,31 @@ def test_a_comparison_pairs_runs_by_seed():
 def test_a_comparison_without_a_shared_seed_is_refused():
     with pytest.raises(ValueError, match='none shared'):
         compare([record(0, initial='a'), record(1, initial='b')], 'upernet_a', 'upernet_b', 'mIoU')
+
+
+@pytest.mark.parametrize(
+    ('of_the_run', 'of_the_pretraining'),
+    [
+        ({'as_published': False}, {}),
+        ({}, {'as_published': False}),
+        ({}, {'pairs_of': 'COCO2017'}),
+        ({'status': 'stopped'}, {}),
+    ],
+)
+def test_a_changed_recipe_never_stands_beside_a_papers_number(
+    numbers, of_the_run, of_the_pretraining
+):
+    start = pretrained('SemCL')
+    start['run'].update(of_the_pretraining)
+    changed = record(initialised_from=start, paper_cell=CELL, **of_the_run)
+    assert not [row for row in paper_rows(numbers, [changed], 'semcl') if row.values]
+
+
+def test_a_seed_that_ran_twice_counts_once(numbers):
+    runs = [
+        record(0, 70.0, started='2026-01-01', paper_cell=dict(CELL, variant='SemCL')),
+        record(0, 80.0, started='2026-01-02', paper_cell=dict(CELL, variant='SemCL')),
+    ]
+    assert measured_rows(runs)[0].values == [80.0]
+    (row,) = [row for row in paper_rows(numbers, runs, 'semcl') if row.values]
+    assert row.values == [80.0]

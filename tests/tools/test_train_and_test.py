@@ -21,6 +21,7 @@ TINY_PRETRAIN = [
     'model.projector.hidden_channels=16',
     'model.predictor.hidden_channels=16',
     'default_hooks.checkpoint.interval=2',
+    'default_hooks.logger.interval=1',
 ]
 TINY_SEGMENT = [
     'train_cfg.max_iters=2',
@@ -105,6 +106,7 @@ def test_a_pretraining_leaves_a_record_of_what_it_was(pretrained):
     assert (found['algorithm'], found['initialised_from']) == ('SemCL', 'random')
     assert (found['seed'], found['world_size'], found['batch_size']) == (0, 1, 4)
     assert found['iterations'] == 2
+    assert found['as_published'] is False  # two iterations are not the recipe
     assert found['wall_seconds'] > 0
     assert found['peak_memory']['resident_mib'] > 1
     assert found['versions']['torch'] == torch.__version__.split('+')[0]

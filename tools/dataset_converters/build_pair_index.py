@@ -2,7 +2,7 @@
 """Build the pair index of a data set: which objects of which images become SemCL's anchors.
 
     python tools/dataset_converters/build_pair_index.py voc data/VOCdevkit/VOC2012 \
-        --split train_aug --out data/pairs/voc.pairs
+        --split train_aug --out data/semcl/voc.pairs
 
 Nothing is exported: the index holds 24 bytes a pair. The last line on stdout is one JSON object
 with images, pairs, skipped (reason: count), pairs_per_class and bytes. See docs/pairs.md.

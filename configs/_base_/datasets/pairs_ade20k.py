@@ -9,6 +9,7 @@ from mmengine.dataset import default_collate
 
 from semcl_mm.datasets import PairDataset, PairSampler
 
+pairs_of = 'ADE20K'
 data_root = 'data/ADE20K_2021_17_01'
 index = 'data/semcl/ade20k.pairs'
 

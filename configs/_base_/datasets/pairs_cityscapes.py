@@ -10,6 +10,7 @@ from mmengine.dataset import default_collate
 
 from semcl_mm.datasets import PairDataset, PairSampler
 
+pairs_of = 'Cityscapes'
 data_root = 'data/cityscapes'
 index = 'data/semcl/cityscapes.pairs'
 

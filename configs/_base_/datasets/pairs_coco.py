@@ -7,6 +7,7 @@ from mmengine.dataset import default_collate
 
 from semcl_mm.datasets import PairDataset, PairSampler
 
+pairs_of = 'COCO2017'
 data_root = 'data/coco'
 index = 'data/semcl/coco.pairs'
 

@@ -9,6 +9,7 @@ from mmengine.dataset import default_collate
 
 from semcl_mm.datasets import PairDataset, PairSampler
 
+pairs_of = 'IM'
 data_root = [
     'data/VOCdevkit/VOC2012',
     'data/cityscapes',

@@ -7,6 +7,7 @@ from mmengine.dataset import default_collate
 
 from semcl_mm.datasets import PairDataset, PairSampler
 
+pairs_of = 'VOC2012'
 data_root = 'data/VOCdevkit/VOC2012'
 index = 'data/semcl/voc.pairs'
 

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from semcl_mm.analysis.provenance import (
+    as_published,
     config_hash,
     device_name,
     file_hash,
@@ -112,6 +113,7 @@ def _describe(runner) -> dict:
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     batch = runner.train_dataloader.batch_size
     accumulation = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+    update_batch = batch * accumulation * get_world_size()
     return {
         'schema': SCHEMA,
         'name': Path(runner.work_dir).name,
@@ -126,7 +128,9 @@ def _describe(runner) -> dict:
         'world_size': get_world_size(),
         'batch_size_per_process': batch,
         'accumulation': accumulation,
-        'batch_size': batch * accumulation * get_world_size(),
+        'batch_size': update_batch,
+        'as_published': as_published(cfg, update_batch),
+        'pairs_of': cfg.get('pairs_of'),
         'max_iters': runner.max_iters,
         'resumed_from': None,
         'started': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
@@ -143,7 +147,8 @@ def _initial_weights(runner) -> dict | str:
     trust = bool(pretrained and pretrained.get('trust'))
     meta = load_file(path, trust=trust).get('meta') or {}
     run = meta.get('run') or {}
-    kept = ('run_id', 'name', 'algorithm', 'config', 'config_hash', 'seed', 'iterations')
+    kept = ('run_id', 'name', 'algorithm', 'config', 'config_hash', 'as_published', 'pairs_of')
+    kept += ('seed', 'iterations')
     return {
         'checkpoint': str(path),
         'sha256': file_hash(path),
