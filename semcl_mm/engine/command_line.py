@@ -6,6 +6,7 @@
 import argparse
 import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -137,6 +138,9 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.cfg_options:
         check_overrides(cfg._cfg_dict, args.cfg_options)
         cfg.merge_from_dict(args.cfg_options)
+    for name in args.log_to or ():
+        if name != 'local' and find_spec(name) is None:
+            raise ValueError(f'--log-to {name}: not installed here; pip install "semcl_mm[{name}]"')
     if args.log_to:
         backends = dict.fromkeys(['local', *args.log_to])
         cfg.visualizer.vis_backends = [dict(type=LOG_BACKENDS[name]) for name in backends]

@@ -205,6 +205,14 @@ def test_a_bad_option_is_named_and_leaves_no_checkpoint(
     assert not list(work_dir.rglob('*.pth*'))
 
 
+def test_a_logger_that_is_not_installed_is_named(monkeypatch, capsys):
+    monkeypatch.setattr('semcl_mm.engine.command_line.find_spec', lambda name: None)
+    config = REPOSITORY / 'configs/semcl/toy.py'
+    assert 'semcl_mm[wandb]' in refusal(
+        capsys, lambda: run('train.py', config, '--log-to', 'wandb')
+    )
+
+
 def test_a_missing_config_is_named(capsys):
     assert 'nowhere.py' in refusal(capsys, lambda: run('train.py', 'nowhere.py'))
 
