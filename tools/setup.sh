@@ -171,7 +171,7 @@ install_ops() {
         fi
     fi
     # sed reads to the end: with pipefail a grep -q that leaves early would fail what it found
-    installed=$(pip show "${pin%%==*}" 2>/dev/null | sed -n 's/^Version: //p')
+    installed=$({ pip show "${pin%%==*}" 2>/dev/null || true; } | sed -n 's/^Version: //p')
     if [ "$installed" = "${pin##*==}" ] && step 'a try' ops_work "$device"; then
         return
     fi
