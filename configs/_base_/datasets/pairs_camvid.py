@@ -7,6 +7,7 @@ from mmengine.dataset import default_collate
 
 from semcl_mm.datasets import PairDataset, PairSampler
 
+pairs_of = 'CamVid'
 data_root = 'data/camvid'
 index = 'data/semcl/camvid.pairs'
 

@@ -8,6 +8,7 @@ from mmengine.dataset import default_collate
 
 from semcl_mm.datasets import PairDataset, PairSampler
 
+pairs_of = 'toy'
 data_root = 'data/toy'
 index = 'data/semcl/toy.pairs'
 
