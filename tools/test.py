@@ -5,6 +5,7 @@ from mmengine.registry import RUNNERS
 
 from semcl_mm.cli import user_errors
 from semcl_mm.engine.command_line import test_config, test_parser, write_metrics
+from semcl_mm.engine.launch import leave_together
 
 
 def main() -> None:
@@ -15,6 +16,7 @@ def main() -> None:
         metrics = runner.test()
         if args.out:
             write_metrics(args.out, metrics)
+        leave_together()
 
 
 if __name__ == '__main__':

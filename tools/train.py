@@ -5,6 +5,7 @@ from mmengine.registry import RUNNERS
 
 from semcl_mm.cli import user_errors
 from semcl_mm.engine.command_line import train_config, train_parser
+from semcl_mm.engine.launch import leave_together
 
 
 def main() -> None:
@@ -13,6 +14,7 @@ def main() -> None:
     with user_errors():
         runner = RUNNERS.build(train_config(args))
         runner.train()
+        leave_together()
 
 
 if __name__ == '__main__':

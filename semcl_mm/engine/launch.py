@@ -9,12 +9,13 @@ import atexit
 import datetime
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 
 import torch
 from torch import distributed
 
-__all__ = ['choose_backend', 'export_launcher_environment', 'init_distributed']
+__all__ = ['choose_backend', 'export_launcher_environment', 'init_distributed', 'leave_together']
 
 DEFAULT_PORT = '29500'
 # launcher -> torch's variable -> the launcher's
@@ -105,7 +106,29 @@ def init_distributed(
     atexit.register(_leave)
 
 
-def _leave() -> None:
-    """Leave the process group: gloo's threads must not outlive the interpreter."""
+def leave_together() -> None:
+    """End a distributed run that went well: wait for all processes, then let this one exit.
+
+    On a busy machine gloo's threads can abort the interpreter while it shuts down, after all work
+    is done, and the launcher then reports a failed run (seen with torch 2.11, about one in ten).
+    So the last thing that this process does, after all other exit handlers, is to leave without
+    that shutdown. Does nothing where there is one process.
+    """
+    global _ended_well
     if distributed.is_initialized():
-        distributed.destroy_process_group()
+        distributed.barrier()
+        _ended_well = True
+
+
+_ended_well = False
+
+
+def _leave() -> None:
+    """The first registered exit handler and so the last to run."""
+    if not distributed.is_initialized():
+        return
+    if _ended_well and distributed.get_backend() == 'gloo':
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    distributed.destroy_process_group()
