@@ -6,11 +6,12 @@ Makes images and label maps at three sizes, then takes the processor time on one
 
 - reference: what SemCL's generator does. Decode image and label, compare the whole label with
   every class, and write the two masked images of each pair (JPEG, PNG for Cityscapes). Once with
-  OpenCV's kernels, which the authors' C++ calls, and once in NumPy and Pillow. (Comparing with a
-  scalar, the authors' operation, takes 40 times as long as ``inRange`` in OpenCV 4.12's Python
-  build; the reference has the faster one.)
+  OpenCV's kernels, which the authors' C++ calls, and once in NumPy and Pillow. The authors compare
+  with a scalar, which takes 40 times as long as ``inRange`` in OpenCV 4.12's Python build; the
+  reference has the faster one unless ``--scalar-compare`` is given.
 - index: what build_pair_index.py does with one worker, listing and writing included. Of
   Cityscapes it reads the label ids, the authors the colour maps: the pairs are the same.
+  ``--colour-maps`` lets both read colours.
 
 Medians of several rounds; all sides must find the same number of pairs. No data is needed.
 Processor time, not wall time: the ratios then hold on a busy machine as well.
@@ -24,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -37,6 +39,7 @@ from semcl_mm.datasets.label_sources.cityscapes import COLOURS, TRAIN_ID
 from semcl_mm.datasets.pair_builder import Selection, build_index
 
 SHARE = 0.01
+SCALAR_COMPARE = False  # --scalar-compare
 _NO_CLASS = 255
 
 
@@ -175,6 +178,13 @@ def _masked_pair(image: np.ndarray, mask: np.ndarray, target: Path, suffix: str)
     return size
 
 
+def equals(channel: np.ndarray, value: int) -> np.ndarray:
+    """The mask of one value, 0 or 255."""
+    if SCALAR_COMPARE:
+        return cv2.compare(channel, float(value), cv2.CMP_EQ)
+    return cv2.inRange(channel, value, value)
+
+
 def _large(mask: np.ndarray) -> bool:
     rows, columns = mask.shape
     return cv2.sumElems(mask)[0] > SHARE * rows * columns * 255
@@ -189,7 +199,7 @@ def reference_colours(
     pairs = size = 0
     for colour in colours:
         parts = [
-            cv2.inRange(channel, value, value)
+            equals(channel, value)
             for channel, value in zip(channels, colour[::-1].tolist(), strict=True)
         ]
         mask = cv2.multiply(cv2.multiply(parts[0], parts[1]), parts[2])
@@ -205,7 +215,7 @@ def reference_values(image_path: Path, label_path: Path, out: Path) -> tuple[int
     label = cv2.imread(str(label_path), cv2.IMREAD_GRAYSCALE)
     pairs = size = 0
     for value in range(182):
-        mask = cv2.inRange(label, value, value)
+        mask = equals(label, value)
         if _large(mask):
             size += _masked_pair(image, mask, out / f'{image_path.stem}_{pairs}', '.jpg')
             pairs += 1
@@ -303,12 +313,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--scale', type=float, default=1, help='more or fewer images')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the rows to a file, too')
+    parser.add_argument('--scalar-compare', action='store_true', help="the authors' own operation")
+    parser.add_argument('--colour-maps', action='store_true', help='both sides read colour maps')
     args = parser.parse_args(arguments)
+    global SCALAR_COMPARE
+    SCALAR_COMPARE = args.scalar_compare
+    city = partial(cityscapes, label='color') if args.colour_maps else cityscapes
     cv2.setNumThreads(1)
     cases = [
         ('500 x 375', voc, 'voc', 64),
         ('640 x 480', coco_stuff, 'coco-stuff', 32),
-        ('2048 x 1024', cityscapes, 'cityscapes', 4),
+        ('2048 x 1024', city, 'cityscapes', 4),
     ]
     print('images/s and core')
     print('| labels | images | pairs | OpenCV | NumPy | index | × OpenCV | × NumPy | ', end='')
