@@ -1,7 +1,7 @@
 """SemCL on the toy world: ResNet-18 at half width, 64 x 64 views, 240 updates of 32 pairs.
 
 The first step of ``make demo``; it shows that everything works, not what SemCL can do.
-Cost: about 3 minutes on two CPU cores.
+Cost: about 2 minutes on one CPU core (106 s in the demo of the README).
     tools/train.py configs/semcl/toy.py
 """
 
