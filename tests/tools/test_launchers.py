@@ -86,3 +86,13 @@ def test_two_processes_train_on_the_cpu_and_report_it(toy_world, tmp_path):
     record = json.loads(path.read_text())
     assert (record['status'], record['world_size'], record['batch_size']) == ('finished', 2, 4)
     assert (work_dir / 'iter_2.pth').is_file()
+
+
+def test_bad_input_of_two_processes_is_reported_once(tmp_path):
+    done = call(
+        *('dist_train.sh', TOOLS.parent / 'configs/semcl/toy.py', 2),
+        *('--work-dir', tmp_path / 'run', '--cfg-options', 'train_dataloader.dataset.data_root=gone'),
+    )
+    assert done.returncode != 0
+    assert done.stderr.count('error: ') == 1, done.stderr[-2000:]
+    assert 'gone' in done.stderr
