@@ -20,7 +20,7 @@ def user_errors() -> Iterator[None]:
     traceback, as do all errors where ``SEMCL_DEBUG=1`` is set.
 
     Of several processes the first one of a machine speaks at once, and its launcher ends the
-    others; one of those that is still there after a moment was alone with its error and speaks, too.
+    others; who is still there after a moment was alone with its error and speaks, too.
     """
     try:
         yield

@@ -91,7 +91,8 @@ def test_two_processes_train_on_the_cpu_and_report_it(toy_world, tmp_path):
 def test_bad_input_of_two_processes_is_reported_once(tmp_path):
     done = call(
         *('dist_train.sh', TOOLS.parent / 'configs/semcl/toy.py', 2),
-        *('--work-dir', tmp_path / 'run', '--cfg-options', 'train_dataloader.dataset.data_root=gone'),
+        *('--work-dir', tmp_path / 'run'),
+        *('--cfg-options', 'train_dataloader.dataset.data_root=gone'),
     )
     assert done.returncode != 0
     assert done.stderr.count('error: ') == 1, done.stderr[-2000:]
