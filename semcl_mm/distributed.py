@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ['all_gather', 'all_gather_with_grad', 'rank', 'world_size']
+__all__ = ['all_gather', 'all_gather_with_grad', 'deal', 'rank', 'take_back', 'world_size']
 
 
 def world_size() -> int:
@@ -52,6 +52,53 @@ def all_gather_with_grad(x: Tensor) -> Tensor:
         (world_size * N, ...), rank after rank; ``x`` itself in a single process.
     """
     return x if world_size() == 1 else _Gather.apply(x)
+
+
+@torch.no_grad()
+def deal(x: Tensor) -> Tensor:
+    """Send an even share of the rows to each process, the first to the first process and so on.
+
+    Args:
+        x: (N, ...), the same shape in each process. Where N is no multiple of the number of
+            processes, the first ones get one row more.
+
+    Returns:
+        (M, ...): the share of this process from each process, in the order of the processes.
+    """
+    if world_size() == 1:
+        return x.detach()
+    shares = _shares(len(x))
+    return _exchange(x, shares, [shares[rank()]] * world_size())
+
+
+@torch.no_grad()
+def take_back(x: Tensor, rows: int) -> Tensor:
+    """Undo :func:`deal` for what has become of its rows.
+
+    Args:
+        x: (M, ...), a row for each that :func:`deal` returned here.
+        rows: N, the number of rows that were dealt out here.
+
+    Returns:
+        (N, ...), in the order in which they were dealt out.
+    """
+    if world_size() == 1:
+        return x.detach()
+    shares = _shares(rows)
+    return _exchange(x, [shares[rank()]] * world_size(), shares)
+
+
+def _shares(rows: int) -> list[int]:
+    """Return how many of ``rows`` rows each process gets."""
+    each, rest = divmod(rows, world_size())
+    return [each + (process < rest) for process in range(world_size())]
+
+
+def _exchange(x: Tensor, sent: list[int], received: list[int]) -> Tensor:
+    """Send ``sent[p]`` rows to process p and return what the others sent."""
+    result = x.new_empty((sum(received), *x.shape[1:]))
+    dist.all_to_all_single(result, x.contiguous(), received, sent)
+    return result
 
 
 def _gather(x: Tensor) -> Tensor:
