@@ -12,7 +12,14 @@ from semcl_mm.losses.dense_info_nce import (
     match_by_similarity,
     semantic_weights,
 )
-from semcl_mm.losses.depth import BerHuLoss, GradientSmoothnessLoss, berhu, gradient_smoothness
+from semcl_mm.losses.depth import (
+    BerHuLoss,
+    GradientSmoothnessLoss,
+    SILogLoss,
+    berhu,
+    gradient_smoothness,
+    silog,
+)
 from semcl_mm.losses.info_nce import InfoNCELoss, info_nce
 from semcl_mm.losses.local_to_global import LocalToGlobalInfoNCELoss, local_to_global_info_nce
 from semcl_mm.losses.paired_info_nce import PairedInfoNCELoss, paired_info_nce
@@ -27,6 +34,7 @@ __all__ = [
     'LocalToGlobalInfoNCELoss',
     'PairedInfoNCELoss',
     'PixelContrastLoss',
+    'SILogLoss',
     'berhu',
     'cycle_attention',
     'dense_info_nce',
@@ -37,4 +45,5 @@ __all__ = [
     'paired_info_nce',
     'pixel_contrast',
     'semantic_weights',
+    'silog',
 ]

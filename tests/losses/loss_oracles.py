@@ -139,6 +139,16 @@ def berhu(prediction, target, valid, threshold=0.2):
     return sum(terms) / len(terms)
 
 
+def silog(prediction, target, valid, variance_focus=0.85, root=True):
+    """Eigen et al.'s Eq. 4 in its pairwise form: differences of log ratios, not of their mean."""
+    pixels = [tuple(i) for i in valid.nonzero().tolist()]
+    ratios = [prediction[i].log() - target[i].log() for i in pixels]
+    n = len(ratios)
+    pairs = sum((a - b).square() for a in ratios for b in ratios) / (2 * n * n)
+    error = pairs + (1 - variance_focus) * (sum(ratios) / n).square()
+    return error.sqrt() if root else error
+
+
 def gradient_smoothness(depth, image=None):
     """Squared forward differences, each weighted by the image's own, mean over differences."""
     images, _, height, width = depth.shape

@@ -1,11 +1,18 @@
-"""berHu and smoothness against loops over pixels."""
+"""berHu, SILog and smoothness against loops over pixels."""
 
 import loss_oracles as oracle
 import pytest
 import torch
 from loss_oracles import compare, vectors
 
-from semcl_mm.losses import BerHuLoss, GradientSmoothnessLoss, berhu, gradient_smoothness
+from semcl_mm.losses import (
+    BerHuLoss,
+    GradientSmoothnessLoss,
+    SILogLoss,
+    berhu,
+    gradient_smoothness,
+    silog,
+)
 
 
 @pytest.mark.parametrize('threshold', [0.2, 0.5, 1.0])
@@ -51,6 +58,58 @@ def test_berhu_without_valid_pixels_or_errors_is_zero_and_keeps_its_graph():
         berhu(prediction, prediction + 1, torch.zeros(1, 1, 2, 3, dtype=torch.bool)),
         berhu(prediction, prediction.detach()),
         berhu(prediction[:0], prediction[:0].detach()),
+    ):
+        assert loss.item() == 0
+        assert torch.autograd.grad(loss, prediction)[0].eq(0).all()
+
+
+@pytest.mark.parametrize('root', [True, False])
+@pytest.mark.parametrize('focus', [0.0, 0.5, 0.85, 1.0])
+def test_silog_equals_the_pairwise_form_over_valid_pixels(focus, root):
+    target, valid = vectors(2, 1, 3, 4, seed=1).exp(), vectors(2, 1, 3, 4, seed=2) > -0.5
+    for mask in (valid, torch.ones_like(valid)):
+        compare(
+            lambda p, m=mask: silog(p.exp(), target, m, focus, root),
+            lambda p, m=mask: oracle.silog(p.exp(), target, m, focus, root),
+            [vectors(2, 1, 3, 4)],
+        )
+    torch.testing.assert_close(
+        silog(2 * target, target), silog(2 * target, target, torch.ones_like(valid))
+    )
+
+
+def test_silog_of_a_factor_is_its_logarithm_times_what_the_focus_leaves():
+    """All predictions k times too far: mean(g^2) - f mean(g)^2 = (1 - f) ln(k)^2."""
+    target = vectors(50).exp()
+    for k in (0.5, 1.0, 3.0):
+        expected = 0.15**0.5 * abs(torch.tensor(k, dtype=torch.float64).log())
+        torch.testing.assert_close(silog(k * target, target), expected)
+        assert silog(k * target, target, variance_focus=1.0).item() == pytest.approx(0, abs=1e-12)
+    # g = +1, -1: variance 1, mean 0
+    e = torch.tensor([2.718281828459045, 1 / 2.718281828459045], dtype=torch.float64)
+    assert silog(e, torch.ones(2, dtype=torch.float64)).item() == pytest.approx(1)
+
+
+def test_silog_ignores_whatever_invalid_pixels_hold():
+    prediction = vectors(1, 1, 2, 3).exp().requires_grad_()
+    target, valid = vectors(1, 1, 2, 3, seed=1).exp(), torch.ones(1, 1, 2, 3, dtype=torch.bool)
+    valid[0, 0, 0, :2] = False
+    loss = silog(prediction, target, valid)
+    for junk in (float('nan'), float('inf'), 0.0, -1.0):
+        target[~valid] = junk
+        other = silog(prediction, target, valid)
+        assert torch.equal(loss, other)
+        (grad,) = torch.autograd.grad(other, prediction)
+        assert grad.isfinite().all()
+        assert grad[~valid].eq(0).all()
+
+
+def test_silog_without_valid_pixels_or_errors_is_zero_with_a_zero_gradient():
+    prediction = vectors(1, 1, 2, 3).exp().requires_grad_()
+    for loss in (
+        silog(prediction, prediction.detach(), torch.zeros(1, 1, 2, 3, dtype=torch.bool)),
+        silog(prediction, prediction.detach()),
+        silog(prediction[:0], prediction[:0].detach()),
     ):
         assert loss.item() == 0
         assert torch.autograd.grad(loss, prediction)[0].eq(0).all()
@@ -107,6 +166,10 @@ def test_modules_are_the_weighted_functions():
     torch.testing.assert_close(
         BerHuLoss(0.5, 2.0)(prediction, target), 2 * berhu(prediction, target, None, 0.5)
     )
+    near, far = prediction.exp(), target.exp()
+    torch.testing.assert_close(
+        SILogLoss(0.5, False, 10.0)(near, far), 10 * silog(near, far, None, 0.5, False)
+    )
     torch.testing.assert_close(
         GradientSmoothnessLoss(0.1)(prediction), 0.1 * gradient_smoothness(prediction)
     )
@@ -122,6 +185,8 @@ def test_modules_are_the_weighted_functions():
         (lambda x: berhu(x, x, x), 'valid must be boolean, got torch.float32'),
         (lambda x: berhu(x, x, threshold=0), 'threshold must be positive, got 0'),
         (lambda x: BerHuLoss(threshold=-1), 'threshold must be positive, got -1'),
+        (lambda x: silog(x, x, x), 'valid must be boolean, got torch.float32'),
+        (lambda x: SILogLoss(1.5), r'variance_focus must be in \[0, 1\], got 1.5'),
         (lambda x: gradient_smoothness(x[:, 0]), r'depth must be \(N, 1, H, W\), got \(2, 3, 4\)'),
         (lambda x: gradient_smoothness(x.expand(2, 3, 3, 4)), r'depth must be \(N, 1, H, W\)'),
         (lambda x: gradient_smoothness(x, x[..., :2]), r'image must be .* with N=2, H=3, W=4'),
