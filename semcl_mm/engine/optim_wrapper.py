@@ -40,7 +40,7 @@ class OptimWrapper(BaseOptimWrapper):
 
 
 class AmpOptimWrapper(OptimWrapper):
-    """Mixed precision: bfloat16 on GPU and CPU, or float16 with loss scaling on a GPU.
+    """Mixed precision on GPU and CPU: bfloat16, or float16 with loss scaling.
 
     bfloat16 has float32's range: no loss is scaled and no step skipped, so nothing waits for the
     device. With float16 the scaler must know in each step whether a gradient overflowed; an
@@ -54,7 +54,7 @@ class AmpOptimWrapper(OptimWrapper):
         **kwargs: ``optimizer``, ``accumulative_counts``, ``clip_grad``.
 
     Raises:
-        ValueError: The type is neither, or float16 is asked of a machine without a GPU.
+        ValueError: The type is neither.
     """
 
     def __init__(
@@ -63,8 +63,6 @@ class AmpOptimWrapper(OptimWrapper):
         super().__init__(**kwargs)
         if dtype not in ('bfloat16', 'float16'):
             raise ValueError(f"AMP dtype must be 'bfloat16' or 'float16', got {dtype!r}")
-        if dtype == 'float16' and not torch.cuda.is_available():
-            raise ValueError('AMP in float16 needs a GPU; on the CPU use bfloat16')
         self.cast_dtype = getattr(torch, dtype)
         self.loss_scaler = None
         self.constant_scale = None
@@ -72,7 +70,7 @@ class AmpOptimWrapper(OptimWrapper):
             options = loss_scale if isinstance(loss_scale, dict) else {}
             if isinstance(loss_scale, (int, float)):
                 self.constant_scale = options['init_scale'] = float(loss_scale)
-            self.loss_scaler = torch.amp.GradScaler('cuda', **options)
+            self.loss_scaler = torch.amp.GradScaler(_device_type(), **options)
 
     def backward(self, loss: Tensor, **kwargs) -> None:
         """Differentiate the loss, scaled where needed."""
@@ -93,8 +91,8 @@ class AmpOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast the forward pass; no gradient synchronisation while accumulating."""
-        device = get_device().split(':')[0]
-        with super().optim_context(model), torch.autocast(device, dtype=self.cast_dtype):
+        autocast = torch.autocast(_device_type(), dtype=self.cast_dtype)
+        with super().optim_context(model), autocast:
             yield
 
     def state_dict(self) -> dict:
@@ -110,6 +108,10 @@ class AmpOptimWrapper(OptimWrapper):
         if scaler is not None and self.loss_scaler is not None:
             self.loss_scaler.load_state_dict(scaler)
         super().load_state_dict(state_dict)
+
+
+def _device_type() -> str:
+    return get_device().split(':')[0]
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

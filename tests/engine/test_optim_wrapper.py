@@ -70,10 +70,48 @@ def test_bfloat16_on_the_cpu_autocasts_and_steps_in_float32():
     assert 'loss_scaler' not in wrapper.state_dict()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU can do this')
-def test_float16_without_a_gpu_is_an_error():
-    with pytest.raises(ValueError, match='float16 needs a GPU'):
-        AmpOptimWrapper('float16', optimizer=torch.optim.SGD(nn.Linear(1, 1).parameters()))
+def test_float16_scales_the_loss_and_steps_as_float32_would():
+    weights = torch.tensor([[3.0, 0.0, 4.0]])
+    scaled, plain = nn.Linear(3, 1), nn.Linear(3, 1)
+    scaled.load_state_dict(plain.state_dict())
+    optimizers = [torch.optim.SGD(model.parameters(), lr=1.0) for model in (scaled, plain)]
+    wrapper = AmpOptimWrapper(
+        'float16', 2.0**10, optimizer=optimizers[0], clip_grad={'max_norm': 1}
+    )
+    reference = OptimWrapper(optimizers[1], clip_grad={'max_norm': 1})
+    with wrapper.optim_context(scaled):
+        assert scaled(weights).dtype == torch.float16
+    wrapper.update_params((scaled.weight * weights).sum())
+    reference.update_params((plain.weight * weights).sum())
+    torch.testing.assert_close(scaled.weight, plain.weight)
+    torch.testing.assert_close(wrapper.gradient_norm, torch.tensor(5.0))
+
+
+def test_float16_skips_a_step_that_overflowed_and_halves_its_scale():
+    model = nn.Linear(2, 1)
+    before = model.weight.detach().clone()
+    wrapper = AmpOptimWrapper('float16', optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
+    wrapper.update_params((model.weight * float('inf')).sum())
+    assert torch.equal(model.weight, before)
+    assert wrapper.state_dict()['loss_scaler']['scale'] == 2.0**15
+    wrapper.update_params(model.weight.sum())
+    torch.testing.assert_close(model.weight, before - 1)
+
+
+def test_a_run_in_float16_resumes_exactly_with_its_scale(tmp_path, train):
+    from tiny_run import final_state, tiny_config
+
+    wrapper = tiny_config(tmp_path).optim_wrapper
+    scaler = dict(init_scale=2.0**4, growth_interval=2)
+    wrapper.update(type=AmpOptimWrapper, dtype='float16', loss_scale=scaler)
+    train(tmp_path / 'unbroken', optim_wrapper=wrapper)
+    train(tmp_path / 'broken', kill_at=5, optim_wrapper=wrapper)
+    train(tmp_path / 'broken', resume=True, optim_wrapper=wrapper)
+    one, two = (final_state(tmp_path / run, 'iter_8.pth') for run in ('unbroken', 'broken'))
+    assert one['optimizer']['loss_scaler'] == two['optimizer']['loss_scaler']
+    assert one['optimizer']['loss_scaler']['scale'] == 2.0**8  # doubled every other step
+    for key, value in one['weights'].items():
+        assert torch.equal(value, two['weights'][key]), key
 
 
 def test_an_unknown_type_is_an_error():
