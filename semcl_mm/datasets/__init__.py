@@ -1,17 +1,28 @@
 """Data sets, their samplers and what is made from their files."""
 
+from .drawn_dataset import DrawnDataset
+from .image_sources import CocoImages, ImageFolder, ImageList
 from .pair_dataset import PairDataset
 from .pair_index import PairIndex, PairIndexError, PairRecord
 from .samplers import PairDraw, PairSampler
-from .view_recipe import SEMCL_VIEWS, ViewRecipe
+from .view_dataset import ViewDataset
+from .view_recipe import BYOL_VIEWS, MOCO_VIEWS, SEMCL_VIEWS, SIMCLR_VIEWS, ViewRecipe
 
 __all__ = [
+    'BYOL_VIEWS',
+    'MOCO_VIEWS',
     'SEMCL_VIEWS',
+    'SIMCLR_VIEWS',
+    'CocoImages',
+    'DrawnDataset',
+    'ImageFolder',
+    'ImageList',
     'PairDataset',
     'PairDraw',
     'PairIndex',
     'PairIndexError',
     'PairRecord',
     'PairSampler',
+    'ViewDataset',
     'ViewRecipe',
 ]

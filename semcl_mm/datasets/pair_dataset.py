@@ -4,18 +4,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmpretrain.structures import DataSample
-from torch.utils.data import Dataset, get_worker_info
 
+from semcl_mm.datasets.crops import Crop, draw_crop, to_planes
+from semcl_mm.datasets.drawn_dataset import DrawnDataset
 from semcl_mm.datasets.image_files import DataError
 from semcl_mm.datasets.pair_index import PairIndex, PairRecord
-from semcl_mm.datasets.pair_views import Crop, anchor_fraction, cut_roles, draw_crop
+from semcl_mm.datasets.pair_views import anchor_fraction, cut_roles
 from semcl_mm.datasets.photo_files import read_rgb
 from semcl_mm.datasets.photometry import apply_photometry, draw_photometry
-from semcl_mm.datasets.samplers import PairDraw
 from semcl_mm.datasets.view_recipe import SEMCL_VIEWS, ViewRecipe
 from semcl_mm.registry import DATASETS
 
@@ -27,7 +26,7 @@ _ROLES = 2
 
 
 @DATASETS.register_module()
-class PairDataset(Dataset):
+class PairDataset(DrawnDataset):
     """Views of (anchor, ¬anchor) pairs; the image and its label are decoded once for both roles.
 
     An item is ``dict(inputs=[view, ...], data_samples=DataSample)``. A view is a uint8 RGB tensor
@@ -36,8 +35,8 @@ class PairDataset(Dataset):
     ``instance`` and ``pair``. With ``photometry='device'`` the item has a third key,
     ``photometry``: the parameters (V, 2, 8) for :class:`semcl_mm.models.PairDataPreprocessor`.
 
-    An item is a function of the index and of its :class:`PairDraw`. A plain integer (from another
-    sampler) takes its randomness from torch's global generator.
+    An item is a function of the index and of its :class:`~semcl_mm.datasets.PairDraw`, see
+    :class:`DrawnDataset`.
 
     Args:
         index: pair index file, or several to train on their union (SemCL-IM).
@@ -91,7 +90,6 @@ class PairDataset(Dataset):
         self.index = _open(index, data_root, verify)
         self._fill = _parse_fill(fill)
         self._decoded: dict[str, OrderedDict[Hashable, np.ndarray]] = {}
-        self._single_threaded = False
 
     @property
     def metainfo(self) -> dict:
@@ -112,18 +110,13 @@ class PairDataset(Dataset):
         return len(self.index)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, '_decoded': {}, '_single_threaded': False}
+        return {**super().__getstate__(), '_decoded': {}}
 
-    def __getitem__(self, draw: PairDraw | int) -> dict:
-        self._keep_to_one_core()
-        if not isinstance(draw, tuple):
-            draw = PairDraw(int(draw), 0, int(torch.randint(2**62, ())))
-        if not 0 <= draw.index < len(self):
-            raise IndexError(f'pair {draw.index} of {len(self)}')
-        rng = np.random.default_rng((draw.seed, draw.position, draw.index))
-        record = self.index.record(draw.index)
-        image, label = self._decode(draw.index, record)
-        mask = self.index.anchor_mask(draw.index, label)
+    def make(self, index: int, rng: np.random.Generator) -> dict:
+        """The views of a pair, see the class."""
+        record = self.index.record(index)
+        image, label = self._decode(index, record)
+        mask = self.index.anchor_mask(index, label)
 
         inputs, parameters, fractions = [], [], []
         for recipe in self.views:
@@ -135,7 +128,7 @@ class PairDataset(Dataset):
             roles = cut_roles(image, mask, crop, self.size, fill)
             if self.photometry == 'cpu':
                 roles = [apply_photometry(*role) for role in zip(roles, photometry, strict=True)]
-            inputs.append(_planes(roles))
+            inputs.append(to_planes(roles))
             parameters.append(photometry)
             fractions.append(fraction)
 
@@ -144,7 +137,7 @@ class PairDataset(Dataset):
                 img_path=str(record.image_path),
                 category=int(record.category),
                 instance=int(record.instance),
-                pair=draw.index,
+                pair=index,
             )
         )
         # An array, not a tensor: each tensor would take a file descriptor on its way out of the
@@ -186,17 +179,6 @@ class PairDataset(Dataset):
         cache.move_to_end(key)
         return cache[key]
 
-    def _keep_to_one_core(self) -> None:
-        """A loader's worker is one of many: OpenCV must not start threads in each of them.
-
-        The runner sets this before it forks (``env_cfg.mp_cfg``). Setting it again in a fork can
-        wait for ever for threads that only the parent has, so that is left to loaders without it.
-        """
-        threaded = get_worker_info() is not None and cv2.getNumThreads() > 1
-        if not self._single_threaded and threaded:
-            cv2.setNumThreads(0)
-        self._single_threaded = True
-
 
 def _open(index, data_root, verify: bool) -> PairIndex:
     paths = [index] if isinstance(index, str | Path) else list(index)
@@ -228,11 +210,3 @@ def _parse_fill(fill: str | Sequence[int]) -> str | tuple[int, int, int]:
     if len(colour) != 3 or not all(0 <= value <= 255 for value in colour):
         raise ValueError(f'fill={fill!r} must be three values in 0..255')
     return colour
-
-
-def _planes(roles: Sequence[np.ndarray]) -> torch.Tensor:
-    """Interleaved roles R x (S, S, 3) to a planar uint8 tensor (R, 3, S, S)."""
-    planar = np.empty((len(roles), 3, *roles[0].shape[:2]), dtype=np.uint8)
-    for role, target in zip(roles, planar, strict=True):
-        cv2.split(role, list(target))
-    return torch.from_numpy(planar)

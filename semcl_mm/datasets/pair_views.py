@@ -1,78 +1,13 @@
-"""Geometry of a pair's views: where a view is cut, and how both roles come out of one cut."""
+"""How both roles of a pair come out of one cut, and how much of it the object fills."""
 
 import math
-from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
 
-from semcl_mm.datasets.view_recipe import ViewRecipe
+from semcl_mm.datasets.crops import Crop, resize
 
-__all__ = ['Crop', 'anchor_fraction', 'cut_roles', 'draw_crop']
-
-_ATTEMPTS = 10
-
-
-class Crop(NamedTuple):
-    """A cut: take the box (top, left, height, width), resize it, keep a square window of that.
-
-    Attributes:
-        top: first row of the box in pixels of the image; left, height, width alike.
-        left: see ``top``.
-        height: see ``top``.
-        width: see ``top``.
-        resized: (height, width) that the box is resized to.
-        window: (top, left) of the kept square within the resized box.
-        flip: whether the square is mirrored.
-    """
-
-    top: int
-    left: int
-    height: int
-    width: int
-    resized: tuple[int, int]
-    window: tuple[int, int]
-    flip: bool
-
-
-def draw_crop(
-    recipe: ViewRecipe, height: int, width: int, size: int, rng: np.random.Generator
-) -> Crop:
-    """Draw where a view is cut from an image of ``height`` x ``width`` pixels.
-
-    The draws follow torchvision's ``Resize`` + ``RandomCrop`` and ``RandomResizedCrop``.
-    """
-    if recipe.crop == 'resize_short':
-        return _short_side_crop(recipe, height, width, size, rng)
-    return _random_resized_crop(recipe, height, width, size, rng)
-
-
-def _short_side_crop(recipe, height, width, size, rng) -> Crop:
-    short = min(height, width)
-    resized = (int(size * height / short), int(size * width / short))
-    window = tuple(int(rng.integers(side - size + 1)) for side in resized)
-    return Crop(0, 0, height, width, resized, window, bool(rng.random() < recipe.flip))
-
-
-def _random_resized_crop(recipe, height, width, size, rng) -> Crop:
-    low, high = math.log(recipe.ratio[0]), math.log(recipe.ratio[1])
-    for _ in range(_ATTEMPTS):
-        area = height * width * rng.uniform(*recipe.scale)
-        ratio = math.exp(rng.uniform(low, high))
-        box_height, box_width = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
-        if 0 < box_width <= width and 0 < box_height <= height:
-            top = int(rng.integers(height - box_height + 1))
-            left = int(rng.integers(width - box_width + 1))
-            break
-    else:  # an image so long that no box fits: the largest central one of an allowed ratio
-        ratio = min(max(width / height, recipe.ratio[0]), recipe.ratio[1])
-        box_height = min(height, round(width / ratio))
-        box_width = min(width, round(height * ratio))
-        top, left = (height - box_height) // 2, (width - box_width) // 2
-    flip = bool(rng.random() < recipe.flip)
-    return Crop(top, left, box_height, box_width, (size, size), (0, 0), flip)
+__all__ = ['anchor_fraction', 'cut_roles']
 
 
 def anchor_fraction(mask: np.ndarray, crop: Crop, size: int) -> float:
@@ -127,16 +62,4 @@ def cut_roles(
         roles[:] = fill
         cv2.copyTo(content, inside, roles[0])
         cv2.copyTo(content, 1 - inside, roles[1])
-    return _resize(roles, crop, size)
-
-
-def _resize(roles: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    # A permuted view of interleaved pixels is 'channels last', the layout of PyTorch's fast kernel.
-    pixels = torch.from_numpy(roles).permute(0, 3, 1, 2)
-    pixels = F.interpolate(pixels, crop.resized, mode='bilinear', antialias=True)
-    roles = pixels.permute(0, 2, 3, 1).numpy()
-    top, left = crop.window
-    roles = roles[:, top : top + size, left : left + size]
-    if crop.flip:
-        roles = cv2.flip(roles.reshape(-1, size, 3), 1).reshape(2, size, size, 3)
-    return roles
+    return resize(roles, crop, size)

@@ -1,14 +1,14 @@
-"""What one view of a pair is made of, as plain data.
+"""What one view of an image or a pair is made of, as plain data.
 
 A recipe says how the crop is drawn and how strong the photometry is. It is read by the geometry
-(:mod:`semcl_mm.datasets.pair_views`) and by the photometry
+(:mod:`semcl_mm.datasets.crops`) and by the photometry
 (:mod:`semcl_mm.datasets.photometry`), so one list of dicts in a config describes a method's views.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-__all__ = ['SEMCL_VIEWS', 'ViewRecipe']
+__all__ = ['BYOL_VIEWS', 'MOCO_VIEWS', 'SEMCL_VIEWS', 'SIMCLR_VIEWS', 'ViewRecipe']
 
 CROPS = ('resize_short', 'random_resized')
 
@@ -106,11 +106,20 @@ _STRONG = dict(
     gray=0.2,
 )
 
-#: The three views of SemCL's code: a mild one, one that is always blurred, one that is sometimes
-#: blurred or solarised. The paper describes a single pipeline and names neither the mild view nor
-#: the solarisation.
-SEMCL_VIEWS: tuple[dict, ...] = (
-    dict(crop='resize_short'),
+#: BYOL's two views: one always blurred, one sometimes blurred or solarised (PixCon, SlotCon, …).
+BYOL_VIEWS: tuple[dict, ...] = (
     dict(_STRONG, blur=1.0),
     dict(_STRONG, blur=0.1, solarize=0.2),
 )
+
+#: The three views of SemCL's code: a mild one before BYOL's two. The paper describes a single
+#: pipeline and names neither the mild view nor the solarisation.
+SEMCL_VIEWS: tuple[dict, ...] = (dict(crop='resize_short'), *BYOL_VIEWS)
+
+#: MoCo v2's views, both drawn alike (DenseCL and CACL use them too).
+MOCO_VIEWS: tuple[dict, ...] = (dict(_STRONG, scale=(0.2, 1.0), saturation=0.4, blur=0.5),) * 2
+
+#: SimCLR's views with colour strength 1, both drawn alike.
+SIMCLR_VIEWS: tuple[dict, ...] = (
+    dict(_STRONG, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur=0.5),
+) * 2

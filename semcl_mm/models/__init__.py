@@ -21,6 +21,7 @@ from .projectors import MLPHead
 from .semcl import SemCL
 from .timm_backbone import TimmBackbone
 from .unpaired import UnpairedInfoNCELoss
+from .view_preprocessor import ViewBatch, ViewDataPreprocessor
 
 __all__ = [
     'MLPHead',
@@ -29,5 +30,7 @@ __all__ = [
     'SemCL',
     'TimmBackbone',
     'UnpairedInfoNCELoss',
+    'ViewBatch',
+    'ViewDataPreprocessor',
     'registered_losses',
 ]

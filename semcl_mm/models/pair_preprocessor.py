@@ -4,22 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmengine.model import BaseDataPreprocessor
 from mmengine.structures import BaseDataElement
 
-from semcl_mm.models.photometry import PhotometryPlan, apply_photometry
+from semcl_mm.models.view_finishing import ViewFinisher
 from semcl_mm.registry import MODELS
 
 __all__ = ['PairDataPreprocessor']
 
 
 @MODELS.register_module()
-class PairDataPreprocessor(BaseDataPreprocessor):
-    """Move a batch of pairs to the device as uint8, then finish it there.
-
-    A quarter of the bytes of a float batch cross the worker's pipe and the bus. With
-    ``photometry`` the parameters that :class:`semcl_mm.datasets.PairDataset` drew are applied to
-    the whole batch; all randomness is theirs, so a resumed run sees the same pixels.
+class PairDataPreprocessor(ViewFinisher):
+    """Finish batches of :class:`semcl_mm.datasets.PairDataset`, see :class:`ViewFinisher`.
 
     Args:
         mean: RGB mean in 0..255, subtracted.
@@ -39,15 +34,11 @@ class PairDataPreprocessor(BaseDataPreprocessor):
         normalise_environment: bool = True,
         non_blocking: bool = True,
     ) -> None:
-        super().__init__(non_blocking=non_blocking)
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f'mean={mean}, std={std}: both need three numbers, std positive ones')
-        self.photometry = photometry
-        means, stds = (torch.tensor(v, dtype=torch.float32).repeat(2, 1) for v in (mean, std))
+        super().__init__(mean, std, photometry, non_blocking)
+        self.mean = self.mean.repeat(2, 1, 1, 1)  # (2, 3, 1, 1): a row for each role
+        self.std = self.std.repeat(2, 1, 1, 1)
         if not normalise_environment:
-            means[1], stds[1] = 0.0, 255.0
-        self.register_buffer('mean', means.view(2, 3, 1, 1), persistent=False)
-        self.register_buffer('std', stds.view(2, 3, 1, 1), persistent=False)
+            self.mean[1], self.std[1] = 0.0, 255.0
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Finish one collated batch.
@@ -65,29 +56,7 @@ class PairDataPreprocessor(BaseDataPreprocessor):
         Raises:
             ValueError: if the data set and this module disagree about the photometry.
         """
-        parameters = data.get('photometry')
-        if (parameters is not None) != self.photometry:
-            raise ValueError(
-                f'PairDataPreprocessor(photometry={self.photometry}) got a batch '
-                f'{"with" if parameters is not None else "without"} photometry parameters: '
-                "set photometry='device' in the data set and photometry=True here, or neither"
-            )
-        views = self.cast_data(data['inputs'])
-        if self.photometry:
-            if parameters.shape[:3] != (len(views[0]), len(views), views[0].shape[1]):
-                raise ValueError(
-                    f'photometry parameters {tuple(parameters.shape)} do not fit '
-                    f'{len(views)} views {tuple(views[0].shape)}'
-                )
-            plans = [PhotometryPlan.of(parameters[:, view]) for view in range(len(views))]
-            parameters = self.cast_data(parameters)
-            views = [
-                apply_photometry(
-                    view.flatten(0, 1).float(), parameters[:, number].flatten(0, 1), plan
-                ).view(view.shape)
-                for number, (view, plan) in enumerate(zip(views, plans, strict=True))
-            ]
-        views = [(view.float() - self.mean).div_(self.std) for view in views]
+        views = self.finish(data)
         return dict(inputs=views, data_samples=_fractions_as_tensors(data.get('data_samples')))
 
 

@@ -304,5 +304,5 @@ def test_indices_and_roots_must_match_in_number(shared_root):
 
 
 def test_a_pair_that_does_not_exist_is_an_index_error(shared_root):
-    with pytest.raises(IndexError, match='pair 9 of 9'):
+    with pytest.raises(IndexError, match='item 9 of 9'):
         dataset(shared_root)[PairDraw(9, 0, 0)]

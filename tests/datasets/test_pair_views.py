@@ -5,7 +5,8 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 from torchvision.transforms import functional as pil
 
-from semcl_mm.datasets.pair_views import Crop, anchor_fraction, cut_roles, draw_crop
+from semcl_mm.datasets.crops import Crop, draw_crop
+from semcl_mm.datasets.pair_views import anchor_fraction, cut_roles
 from semcl_mm.datasets.photometry import (
     HUE,
     IDENTITY,
