@@ -46,6 +46,8 @@ HOOKS = _child('hook', _HOOKS, ['semcl_mm.engine'])
 RUNNERS = _child('runner', _RUNNERS, ['semcl_mm.engine'])
 OPTIMIZERS = _child('optimizer', _OPTIMIZERS, ['semcl_mm.engine'])
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
-    'optimizer wrapper constructor', _OPTIM_WRAPPER_CONSTRUCTORS, ['semcl_mm.engine']
+    'optimizer wrapper constructor',
+    _OPTIM_WRAPPER_CONSTRUCTORS,
+    ['semcl_mm.engine', 'semcl_mm.downstream'],
 )
 PARAM_SCHEDULERS = _child('parameter scheduler', _PARAM_SCHEDULERS, ['semcl_mm.engine'])

@@ -135,9 +135,11 @@ def paper_rows(
     """A paper's table with our numbers beside it.
 
     A run counts for a cell if its config's ``paper_cell`` names paper, table, data set, backbone
-    and metric, and what it started from (or ``paper_cell.variant``) is the cell's variant. Run and
-    pretraining must follow their config files to the letter (``as_published``), and the pairs be
-    those of the cell's data set. Of two runs of one seed the newer counts.
+    and metric (and model, where given), and what it started from (or ``paper_cell.variant``) is the
+    cell's variant. ``paper_cell.pretraining`` names the algorithm that must have made the start,
+    for cells whose variant says something else. Run and pretraining must follow their config files
+    to the letter (``as_published``), and the pairs be those of the cell's data set. Of two runs of
+    one seed the newer counts.
 
     Args:
         numbers: What :func:`read_paper_numbers` gave.
@@ -195,7 +197,12 @@ def _measures(record: dict, cell: dict) -> bool:
         return False
     if run.get('pairs_of') not in (None, cell['dataset']):
         return False
-    variant = own.get('variant') or initial_name(record, config=False)
+    algorithm = initial_name(record, config=False)
+    if own.get('pretraining', algorithm) != algorithm:
+        return False
+    if own.get('model', cell['model']) != cell['model']:
+        return False
+    variant = own.get('variant') or algorithm
     return variant == cell['variant'] and all(str(own.get(k)) == cell[k] for k in _CELL_KEYS)
 
 

@@ -6,6 +6,13 @@ from .contrast_segmentor import (
     PixelContrastMixin,
     without_contrast,
 )
+from .frozen_backbone import FrozenEncoderDecoder
+from .layer_decay import (
+    LayerDecayOptimWrapperConstructor,
+    LayeredEncoderDecoder,
+    LayeredMixin,
+)
+from .linear_head import LinearHead
 from .pixel_contrast_head import PixelContrastHead
 from .segmentation import CamVidDataset, CheckedImage, CheckedSegAnnotations, ToySegDataset
 
@@ -15,6 +22,11 @@ __all__ = [
     'CheckedSegAnnotations',
     'ContrastCascadeEncoderDecoder',
     'ContrastEncoderDecoder',
+    'FrozenEncoderDecoder',
+    'LayerDecayOptimWrapperConstructor',
+    'LayeredEncoderDecoder',
+    'LayeredMixin',
+    'LinearHead',
     'PixelContrastHead',
     'PixelContrastMixin',
     'ToySegDataset',

@@ -92,6 +92,19 @@ def test_a_named_variant_beats_the_start_of_the_run(numbers):
     assert row.initial == 'Swin IN-22k'
 
 
+def test_a_cell_whose_variant_is_a_head_counts_only_runs_from_the_papers_own_pretraining(numbers):
+    cell = dict(paper='L2G-ViT', table='1', dataset='ADE20K', backbone='', metric='mIoU')
+    cell |= dict(model='Ours', pretraining='LocalToGlobal', variant='ViT-Ti/16 Linear')
+    starts = ['random', pretrained('SemCL'), pretrained('LocalToGlobal')]
+    runs = [
+        record(0, 30.0 + i, initialised_from=start, paper_cell=cell)
+        for i, start in enumerate(starts)
+    ]
+    rows = paper_rows(numbers, runs, 'l2g-vit', '1')
+    found = [(row.task, row.initial, row.values) for row in rows if row.values]
+    assert found == [('ADE20K Ours', 'ViT-Ti/16 Linear', [32.0])]
+
+
 def test_an_unknown_paper_or_table_lists_what_exists(numbers):
     with pytest.raises(ValueError, match='CACL'):
         paper_rows(numbers, [], 'nope')

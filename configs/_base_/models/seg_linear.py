@@ -1,0 +1,42 @@
+"""The linear protocol: a frozen backbone and one 1 x 1 convolution on its last stage.
+
+A leaf fills in ``backbone``, ``in_channels`` and ``num_classes``. ``in_index=[2, 3]`` with two
+``in_channels`` takes two stages.
+"""
+
+from mmseg.engine import SegVisualizationHook
+from mmseg.models import CrossEntropyLoss, SegDataPreProcessor
+from mmseg.visualization import SegLocalVisualizer
+
+from semcl_mm.downstream import FrozenEncoderDecoder, LinearHead
+
+model = dict(
+    type=FrozenEncoderDecoder,
+    data_preprocessor=dict(
+        type=SegDataPreProcessor,
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+        size=(512, 512),
+        test_cfg=dict(size_divisor=32),
+    ),
+    backbone=None,
+    decode_head=dict(
+        type=LinearHead,
+        in_channels=None,
+        in_index=3,
+        num_classes=None,
+        align_corners=False,
+        loss_decode=dict(type=CrossEntropyLoss, use_sigmoid=False, loss_weight=1.0),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)
+
+# what tools/test.py --show-dir paints with
+prediction_painter = dict(
+    hook=dict(type=SegVisualizationHook, draw=True, interval=1),
+    visualizer=dict(type=SegLocalVisualizer),
+)

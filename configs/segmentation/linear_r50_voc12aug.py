@@ -1,0 +1,33 @@
+"""Linear protocol: a 1 x 1 convolution on a frozen, dilated ResNet-50, VOC12aug, 300 epochs, batch 16 (4 GPUs x 4).
+
+CACL (AAAI 2022), Table 3: 52.6 mIoU from CACL (IN+K400). Stated: SGD, lr 0.6, no weight decay, 300
+epochs (198,400 iterations here); crops of 512, batch, momentum and poly decay are not stated.
+    tools/dist_train.sh configs/segmentation/linear_r50_voc12aug.py 4 --pretrained CKPT
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.resnet50 import *
+    from .._base_.datasets.seg_voc12aug import *
+    from .._base_.default_runtime import *
+    from .._base_.models.seg_linear import *
+    from .._base_.schedules.seg_linear import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
+        decode_head=dict(in_channels=backbone_channels[-1], num_classes=num_classes),
+    )
+)
+train_cfg.merge(dict(max_iters=198400, val_interval=19840))
+paper_cell = dict(
+    paper='CACL',
+    table='3',
+    dataset='VOC12aug',
+    model='R50 CACL',
+    pretraining='CACL',
+    backbone='',
+    metric='mIoU',
+    variant='IN+K400',
+)
