@@ -18,7 +18,7 @@ __all__ = [
 
 UNMEASURED = '—'
 COLUMNS = ('task', 'initial weights', 'metric', 'paper', 'ours', 'difference', 'n')
-_CELL_KEYS = ('paper', 'table', 'dataset', 'backbone', 'metric')
+_CELL_KEYS = ('paper', 'table', 'dataset', 'backbone')
 
 
 @dataclass
@@ -135,11 +135,11 @@ def paper_rows(
     """A paper's table with our numbers beside it.
 
     A run counts for a cell if its config's ``paper_cell`` names paper, table, data set, backbone
-    and metric (and model, where given), and what it started from (or ``paper_cell.variant``) is the
-    cell's variant. ``paper_cell.pretraining`` names the algorithm that must have made the start,
-    for cells whose variant says something else. Run and pretraining must follow their config files
-    to the letter (``as_published``), and the pairs be those of the cell's data set. Of two runs of
-    one seed the newer counts.
+    and metric (one or a list; and model, where given), and what it started from (or
+    ``paper_cell.variant``) is the cell's variant. ``paper_cell.pretraining`` names the algorithm
+    that must have made the start, for cells whose variant says something else. Run and pretraining
+    must follow their config files to the letter (``as_published``), and the pairs be those of the
+    cell's data set. Of two runs of one seed the newer counts.
 
     Args:
         numbers: What :func:`read_paper_numbers` gave.
@@ -201,6 +201,9 @@ def _measures(record: dict, cell: dict) -> bool:
     if own.get('pretraining', algorithm) != algorithm:
         return False
     if own.get('model', cell['model']) != cell['model']:
+        return False
+    metrics = own.get('metric')
+    if cell['metric'] not in (metrics if isinstance(metrics, (list, tuple)) else [metrics]):
         return False
     variant = own.get('variant') or algorithm
     return variant == cell['variant'] and all(str(own.get(k)) == cell[k] for k in _CELL_KEYS)

@@ -73,8 +73,8 @@ def silog(
     computed as the variance of g plus :math:`(1 - \lambda)` times its squared mean, which cannot
     become negative by rounding. Eigen et al. use :math:`\lambda = 0.5` and no root; the usual loss
     since BTS (Lee et al., 2019) is ten times (``loss_weight``) the root with
-    :math:`\lambda = 0.85`. The means are over the valid pixels of the whole batch, as there. Pixels that are not valid may
-    hold anything, NaN included.
+    :math:`\lambda = 0.85`. The means are over the valid pixels of the whole batch, as there.
+    Pixels that are not valid may hold anything, NaN included.
 
     Args:
         prediction: Positive depth, any shape.

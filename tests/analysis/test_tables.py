@@ -86,6 +86,17 @@ def test_a_run_lands_in_its_own_cell_only(numbers):
     assert row.cells()[3:6] == ('81.73', '81.00', '-0.73')
 
 
+def test_a_run_with_several_metrics_lands_in_a_cell_of_each(numbers):
+    cell = dict(paper='SemCL', table='6', dataset='NYUv2', backbone='R50', variant='SemCL')
+    run = record(paper_cell=dict(cell, metric=['AbsRel', 'RMSE']))
+    run['metrics_final'] = {'AbsRel': 0.2, 'RMSE': 0.5, 'd1': 0.9}
+    filled = [row for row in paper_rows(numbers, [run], 'SemCL', '6') if row.values]
+    assert [(row.metric, row.paper, row.values) for row in filled] == [
+        ('AbsRel', 0.117, [0.2]),
+        ('RMSE', 0.4, [0.5]),
+    ]
+
+
 def test_a_named_variant_beats_the_start_of_the_run(numbers):
     cell = dict(CELL, variant='Swin IN-22k')
     (row,) = [r for r in paper_rows(numbers, [record(paper_cell=cell)], 'semcl') if r.values]

@@ -25,7 +25,7 @@ from semcl_mm.registry import HOOKS
 __all__ = ['RunRecordHook']
 
 #: Metrics of which the smallest value is the best one.
-LOWER_IS_BETTER = ('loss', 'abs_rel', 'sq_rel', 'rmse', 'rmse_log', 'log10', 'silog')
+LOWER_IS_BETTER = ('loss', 'absrel', 'sqrel', 'rmse', 'rmselog', 'log10', 'silog')
 _CARRIED = ('run_id', 'metrics_best', 'wall_seconds', 'initialised_from')
 
 
