@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from semcl_mm.datasets.unfiltered_png import decode_unfiltered_png
+from semcl_mm.datasets.label_png import decode_label_png
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
@@ -54,9 +54,9 @@ def decode_label(data: bytes, path: str | Path) -> np.ndarray:
     """
     if data.startswith(_PNG_SIGNATURE) and b'IEND' not in data[-1024:]:
         raise DataError(f'{path}: truncated PNG (no end marker); restore the file')
-    label = decode_unfiltered_png(data)
+    label = decode_label_png(data)
     if label is not None:
-        return label
+        return label if label.ndim == 2 else _pack_colours(label)
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.mode == '1':

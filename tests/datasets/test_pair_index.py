@@ -286,7 +286,7 @@ def test_nothing_that_runs_in_a_forked_worker_uses_opencv() -> None:
     """
     package = Path(layouts.__file__).parents[1]
     files = [*Path(layouts.__file__).parent.glob('*.py')]
-    names = 'pair_builder regions label_reader image_files unfiltered_png coco_annotations'
+    names = 'pair_builder regions label_reader image_files label_png coco_annotations'
     files += [package / f'{name}.py' for name in (*names.split(), 'value_table', 'pair_format')]
     assert len(files) > 15
     assert [file.name for file in files if 'cv2' in file.read_text()] == []
