@@ -5,6 +5,7 @@ even under autocast, nothing is detached, and a loss for which nothing counts is
 has its graph. Nothing here imports the engine or talks to other processes.
 """
 
+from semcl_mm.losses.cosine_regression import cosine_regression
 from semcl_mm.losses.cycle_attention import CycleAttentionLoss, cycle_attention
 from semcl_mm.losses.dense_info_nce import (
     DenseInfoNCELoss,
@@ -36,6 +37,7 @@ __all__ = [
     'PixelContrastLoss',
     'SILogLoss',
     'berhu',
+    'cosine_regression',
     'cycle_attention',
     'dense_info_nce',
     'gradient_smoothness',

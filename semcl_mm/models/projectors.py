@@ -22,7 +22,12 @@ from torch import Tensor, nn
 
 from semcl_mm.registry import MODELS
 
-__all__ = ['HeadBatchNorm', 'MLPHead', 'global_pool']
+__all__ = ['HeadBatchNorm', 'MLPHead', 'deepest', 'global_pool']
+
+
+def deepest(features: Tensor | Sequence[Tensor]) -> Tensor:
+    """The output of a backbone, or its last one where it has several."""
+    return features if isinstance(features, Tensor) else features[-1]
 
 
 def global_pool(features: Tensor | Sequence[Tensor]) -> Tensor:
@@ -38,8 +43,7 @@ def global_pool(features: Tensor | Sequence[Tensor]) -> Tensor:
     Raises:
         ValueError: The features have another number of dimensions.
     """
-    if not isinstance(features, Tensor):
-        features = features[-1]
+    features = deepest(features)
     if features.dim() == 4:
         return features.mean(dim=(2, 3))
     if features.dim() == 3:
@@ -77,7 +81,10 @@ class HeadBatchNorm(nn.BatchNorm1d):
 
 @MODELS.register_module()
 class MLPHead(BaseModule):
-    """Bias-free linear layers with batch norm and ReLU between them (MoCo v3's MLP).
+    """Linear layers with batch norm and ReLU between them (by default MoCo v3's MLP).
+
+    ``bias=True`` and ``last_norm=False`` is PixCon's and BYOL's, with ``hidden_norm=False`` also
+    that of MoCo v2 and DenseCL.
 
     Args:
         in_channels: Channels of the input.
@@ -85,6 +92,8 @@ class MLPHead(BaseModule):
         out_channels: Channels of the embedding.
         num_layers: Number of linear layers, at least 1.
         last_norm: End with a batch norm without affine parameters.
+        bias: Give the linear layers a bias.
+        hidden_norm: Put a batch norm before each ReLU.
         init_cfg: MMEngine's initialisation config; None keeps PyTorch's default.
 
     Raises:
@@ -98,17 +107,21 @@ class MLPHead(BaseModule):
         out_channels: int = 256,
         num_layers: int = 2,
         last_norm: bool = True,
+        bias: bool = False,
+        hidden_norm: bool = True,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if num_layers < 1:
             raise ValueError(f'num_layers must be at least 1, got {num_layers}')
+        self.out_channels = out_channels
         widths = [in_channels, *[hidden_channels] * (num_layers - 1), out_channels]
         layers: list[nn.Module] = []
         for index in range(num_layers):
-            layers.append(nn.Linear(widths[index], widths[index + 1], bias=False))
+            layers.append(nn.Linear(widths[index], widths[index + 1], bias=bias))
             if index < num_layers - 1:
-                layers += [HeadBatchNorm(widths[index + 1]), nn.ReLU(inplace=True)]
+                norm = [HeadBatchNorm(widths[index + 1])] if hidden_norm else []
+                layers += [*norm, nn.ReLU(inplace=True)]
             elif last_norm:
                 layers.append(HeadBatchNorm(widths[index + 1], affine=False))
         self.mlp = nn.Sequential(*layers)
