@@ -1,11 +1,12 @@
 """Whether one group of runs is better than another, over the same seeds."""
 
+import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from scipy.stats import ttest_rel
 
-__all__ = ['compare']
+__all__ = ['against', 'compare']
 
 
 def compare(records: Iterable[dict], first: str, second: str, metric: str) -> dict:
@@ -43,6 +44,58 @@ def compare(records: Iterable[dict], first: str, second: str, metric: str) -> di
         'std': statistics.stdev(differences) if len(seeds) > 1 else None,
         'p': float(ttest_rel(values_a, values_b).pvalue) if varied else None,
     }
+
+
+def against(
+    records: Iterable[dict],
+    baseline: str,
+    arms: Sequence[str],
+    metric: str,
+    deviations: float = 2.0,
+) -> tuple[str, bool]:
+    """A table that says of each group of runs whether it clearly beats a baseline.
+
+    It does where its mean over the seeds that both have is higher by more than ``deviations``
+    standard deviations: the larger one of the two groups, so that neither a lucky baseline nor a
+    shaky method decides.
+
+    Args:
+        records: Run records.
+        baseline: Start of the names (work dirs) of the baseline's runs.
+        arms: The same for each other group.
+        metric: The metric to compare; more is better.
+        deviations: How many standard deviations are clear.
+
+    Returns:
+        The table in markdown, and whether every group beats the baseline.
+
+    Raises:
+        ValueError: As :func:`compare`, or if a group shares less than two seeds with the baseline.
+    """
+    records = list(records)
+    base = _by_seed(records, baseline, metric)
+    lines = [
+        f'| runs | n | {metric} | {baseline.rstrip("_")} | difference | in std | clearly better |',
+        '| --- | --- | --- | --- | --- | --- | --- |',
+    ]
+    all_better = True
+    for arm in arms:
+        found = _by_seed(records, arm, metric)
+        seeds = sorted(found.keys() & base.keys())
+        if len(seeds) < 2:
+            raise ValueError(f'{arm!r} and {baseline!r} share the seeds {seeds}: two are needed')
+        groups = [[runs[seed] for seed in seeds] for runs in (found, base)]
+        (mean, base_mean), stds = map(statistics.fmean, groups), [*map(statistics.stdev, groups)]
+        difference, std = mean - base_mean, max(stds)
+        ratio = difference / std if std else math.copysign(math.inf, difference)
+        better = difference > 0 and ratio > deviations
+        all_better &= better
+        lines.append(
+            f'| {arm.rstrip("_")} | {len(seeds)} | {mean:.2f} ± {stds[0]:.2f} '
+            f'| {base_mean:.2f} ± {stds[1]:.2f} | {difference:+.2f} | {ratio:+.1f} '
+            f'| {"yes" if better else "NO"} |'
+        )
+    return '\n'.join(lines), all_better
 
 
 def _by_seed(records: Iterable[dict], prefix: str, metric: str) -> dict[int, float]:

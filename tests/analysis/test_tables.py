@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from semcl_mm.analysis.comparison import compare
+from semcl_mm.analysis.comparison import against, compare
 from semcl_mm.analysis.records import collect, read_records, write_json, write_records
 from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows, read_paper_numbers
 
@@ -191,3 +191,26 @@ def test_a_seed_that_ran_twice_counts_once(numbers):
     assert measured_rows(runs)[0].values == [80.0]
     (row,) = [row for row in paper_rows(numbers, runs, 'semcl') if row.values]
     assert row.values == [80.0]
+
+
+def test_an_arm_beats_the_baseline_by_the_larger_deviation_over_the_shared_seeds():
+    """Baseline 10, 12, 14 (std 2). +5 with std 2 is clear; +5 with std 3, or +4 exactly, is not."""
+    arms = {'base': (10, 12, 14), 'good': (15, 17, 19), 'shaky': (14, 17, 20), 'edge': (14, 16, 18)}
+    runs = [
+        record(seed, value, initial=name)
+        for name, values in arms.items()
+        for seed, value in enumerate(values)
+    ]
+    runs.append(record(3, 99.0, initial='good'))  # a seed that the baseline lacks
+    names = [f'upernet_{arm}' for arm in arms]
+    table, all_better = against(runs, names[0], names[1:], 'mIoU')
+    assert [line.split('|')[-2].strip() for line in table.splitlines()[2:]] == ['yes', 'NO', 'NO']
+    assert '| 3 | 17.00 ± 2.00 | 12.00 ± 2.00 | +5.00 | +2.5 | yes |' in table
+    assert not all_better
+    assert against(runs, names[0], names[1:2], 'mIoU')[1]
+
+
+def test_one_seed_says_nothing_about_a_deviation():
+    runs = [record(0, 1.0, initial='a'), record(0, 2.0, initial='b')]
+    with pytest.raises(ValueError, match='two are needed'):
+        against(runs, 'upernet_a', ['upernet_b'], 'mIoU')

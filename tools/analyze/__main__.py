@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from semcl_mm.analysis.comparison import compare
+from semcl_mm.analysis.comparison import against, compare
 from semcl_mm.analysis.curves import plot_curves
 from semcl_mm.analysis.records import collect, read_records, write_records
 from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows, read_paper_numbers
@@ -23,7 +23,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='tools/analyze', description=__doc__.split(':')[0])
-    commands = parser.add_subparsers(required=True, metavar='{collect,table,compare,plot}')
+    commands = parser.add_subparsers(required=True, metavar='{collect,table,compare,against,plot}')
 
     gather = commands.add_parser('collect', help='gather the records of all runs (JSON lines)')
     gather.add_argument('folders', nargs='*', default=['work_dirs'])
@@ -47,6 +47,16 @@ def _parser() -> argparse.ArgumentParser:
     paired.add_argument('--records', default=RECORDS)
     paired.add_argument('--metric', default='mIoU')
     paired.set_defaults(run=_compare)
+
+    several = commands.add_parser('against', help='which groups of runs clearly beat a baseline')
+    several.add_argument('baseline', help='start of the work dirs of the baseline')
+    several.add_argument('arms', nargs='+', help='start of the work dirs of each other group')
+    several.add_argument('--records', default=RECORDS)
+    several.add_argument('--metric', default='mIoU')
+    several.add_argument(
+        '--deviations', type=float, default=2.0, help='standard deviations that are clear'
+    )
+    several.set_defaults(run=_against)
 
     plot = commands.add_parser('plot', help='curves of what runs logged')
     plot.add_argument('runs', nargs='+', help='work dirs')
@@ -87,6 +97,14 @@ def _table(args: argparse.Namespace) -> None:
 def _compare(args: argparse.Namespace) -> None:
     result = compare(read_records(args.records), args.a, args.b, args.metric)
     print(json.dumps(result, indent=2))
+
+
+def _against(args: argparse.Namespace) -> None:
+    records = read_records(args.records)
+    table, all_better = against(records, args.baseline, args.arms, args.metric, args.deviations)
+    print(table)
+    if not all_better:
+        print(f'not every arm beats the baseline by {args.deviations:g} standard deviations')
 
 
 def _plot(args: argparse.Namespace) -> None:
