@@ -1,0 +1,29 @@
+"""UPerNet for depth with a narrow ViT on the toy world, 600 iterations of 8.
+
+tools/train.py configs/depth/upernet-depth_vit-narrow_toy.py --pretrained CKPT
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.vit_narrow import *
+    from .._base_.datasets.depth_toy import *
+    from .._base_.default_runtime import *
+    from .._base_.models.depth_upernet_vit import *
+    from .._base_.schedules.depth_adamw import *
+
+model.merge(
+    dict(
+        data_preprocessor=dict(size=crop_size),
+        backbone=dict(backbone, img_size=crop_size, out_type='featmap', out_indices=[0, 1, 2, 3]),
+        neck=dict(embed_dim=backbone_channels),
+        decode_head=dict(in_channels=[backbone_channels] * 4, max_depth=max_depth, channels=64),
+    )
+)
+train_dataloader.merge(dict(num_workers=1))
+val_dataloader.merge(dict(num_workers=1))
+train_cfg.merge(dict(max_iters=600, val_interval=600))
+optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
+param_scheduler[0].merge(dict(end=20))
+param_scheduler[1].merge(dict(begin=20))
+default_hooks.merge(dict(logger=dict(interval=50), checkpoint=dict(interval=600)))
