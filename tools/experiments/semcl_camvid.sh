@@ -8,23 +8,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=${1:-work_dirs/semcl_camvid}
 python=${PYTHON:-.venv/bin/python}
-export OMP_NUM_THREADS=1
 segment=configs/segmentation/upernet_r18-narrow_camvid.py
+read -ra seeds <<< "${SEEDS:-0 1 2}"
 mkdir -p "$work"
-
-train() { # NAME ARGUMENTS…: one run, unless its record says that it has finished
-    local name=$1
-    shift
-    if grep -qs '"status": "finished"' "$work/$name"/*/record.json; then
-        echo "$name: finished before"
-        return
-    fi
-    echo "$name: starts $(date +%T)"
-    "$python" -W ignore tools/train.py "$@" --work-dir "$work/$name" > "$work/$name.log" 2>&1 ||
-        { echo "error: $name failed, see $work/$name.log" >&2; return 1; }
-    echo "$name: done $(date +%T)"
-}
-last() { cat "$work/$1/last_checkpoint"; }
+source tools/experiments/shared.sh
 
 one_seed() {
     local seed=$1 initial=$work/initial_seed$1.pth
@@ -35,12 +22,6 @@ one_seed() {
         train "semcl_${data}_seed$seed" "$segment" --pretrained "$(last "pretrain_${data}_seed$seed")" --seed "$seed"
     done
 }
-export -f train last one_seed
-export work python segment
-tr ' ' '\n' <<< "${SEEDS:-0 1 2}" | xargs -P "${JOBS:-1}" -I{} bash -euo pipefail -c 'one_seed {}'
-
-"$python" tools/analyze collect "$work" --out "$work/records.jsonl"
-"$python" tools/analyze table --records "$work/records.jsonl"
-for arm in semcl_camvid semcl_voc; do
-    "$python" tools/analyze compare "$arm" random --records "$work/records.jsonl"
-done
+export segment
+each one_seed "${seeds[@]}"
+tables random semcl_camvid semcl_voc

@@ -1,0 +1,33 @@
+"""UPerNet with a half-width ResNet-18 on CamVid with contrast to the hardest keys of both memories, hard anchors (Table 3); for a CPU.
+
+An arm of tools/experiments/pixel_contrast_camvid.sh, not a row of the paper.
+    tools/train.py configs/pixel_contrast/upernet_r18-narrow_camvid_both-hardest.py --pretrained CKPT
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.resnet18_narrow import *
+    from .._base_.datasets.seg_camvid import *
+    from .._base_.default_runtime import *
+    from .._base_.experiments.contrast_camvid import *
+    from .._base_.models.pixel_contrast import *
+    from .._base_.models.upernet import *
+    from .._base_.schedules.seg_adamw import *
+
+model.merge(dict(backbone=backbone))
+model.merge(narrow)
+model.merge(contrast)
+model.contrast_head.merge(narrow_contrast)
+model.contrast_head.memory.merge(whole_memory)
+model.contrast_head.memory.merge(dict(memory='both'))
+model.contrast_head.loss.merge(dict(key_sampling='hardest', key_scope='memory'))
+train_dataloader.dataset.pipeline[-1].merge(dict(meta_keys=contrast_meta_keys))
+train_dataloader.dataset.pipeline[3].merge(small_crop)
+train_dataloader.merge(train_batches)
+val_dataloader.merge(val_batches)
+train_cfg.merge(short)
+optim_wrapper.optimizer.merge(small_optimizer)
+param_scheduler[0].merge(dict(end=20))
+param_scheduler[1].merge(dict(begin=20))
+default_hooks.merge(quick_hooks)
