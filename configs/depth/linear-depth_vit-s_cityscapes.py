@@ -16,7 +16,7 @@ with read_base():
 model.merge(
     dict(
         data_preprocessor=dict(size=crop_size),
-        backbone=dict(backbone, img_size=crop_size, out_type='featmap', out_indices=[11]),
+        backbone=dict(backbone, out_type='featmap', out_indices=[11]),
         decode_head=dict(in_channels=backbone_channels, max_depth=max_depth),
     )
 )

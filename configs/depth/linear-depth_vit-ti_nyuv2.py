@@ -2,7 +2,7 @@
 
 Local-to-global ViT (arXiv 2205.15173), Table 2: AbsRel .140, RMSE .598, d1 .823. Unlike there the evaluated region is Eigen's:
 the paper does not name its own.
-    tools/dist_train.sh configs/depth/linear-depth_vit-ti_nyuv2.py 4 --pretrained CKPT
+    tools/dist_train.sh configs/depth/linear-depth_vit-ti_nyuv2.py 4 --pretrained work_dirs/vit-ti_imagenet/iter_187500.pth
 """
 
 from mmengine.config import read_base
@@ -17,7 +17,7 @@ with read_base():
 model.merge(
     dict(
         data_preprocessor=dict(size=crop_size),
-        backbone=dict(backbone, img_size=crop_size, out_type='featmap', out_indices=[11]),
+        backbone=dict(backbone, out_type='featmap', out_indices=[11]),
         decode_head=dict(in_channels=backbone_channels, max_depth=max_depth),
     )
 )

@@ -16,7 +16,7 @@ with read_base():
 model.merge(
     dict(
         data_preprocessor=dict(size=crop_size),
-        backbone=dict(backbone, img_size=crop_size, out_type='featmap', out_indices=[3, 5, 7, 11]),
+        backbone=dict(backbone, out_type='featmap', out_indices=[3, 5, 7, 11]),
         neck=dict(embed_dim=backbone_channels),
         decode_head=dict(in_channels=[backbone_channels] * 4, max_depth=max_depth),
     )
