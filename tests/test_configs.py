@@ -15,6 +15,12 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LEAVES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
 BASES = sorted(CONFIGS.glob('_base_/**/*.py'))
 PAPERS = {
+    'cacl': {
+        *(f'{b}_k400{r}' for b in ('r18', 'r50') for r in ('', '_global', '_global-pixel')),
+        *(f'{b}_k400_{r}' for b in ('r18', 'r50') for r in ('simple', 'hard-cycle')),
+        *(f'r18_k400_{r}' for r in ('pixel', 'global-cycle', 'augmentation', 'global-pixel-s4')),
+        *(f'r18_k400_{r}' for r in ('position-s2', 'position-s4', 'position-s8', 's4')),
+    },
     'semcl': {
         f'{b}_{d}'
         for b in ('r50', 'r101', 'swin-t', 'swin-s', 'swin-b', 'swin-l')

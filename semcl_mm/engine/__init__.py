@@ -9,6 +9,7 @@ Signatures a config needs::
     OneCycle(total_steps=None, pct_start=0.125, div_factor=25., final_div_factor=1e4,
              cycle_momentum=True, base_momentum=0.85, max_momentum=0.95)
         counts optimiser steps; None is the whole run. Its peak is the optimiser's lr.
+    Lars(lr=1.0, momentum=0, weight_decay=0, trust_coeff=0.001)     # timm's; adapts decayed groups
     OptimWrapper, AmpOptimWrapper(dtype='bfloat16', loss_scale='dynamic')
     optim_wrapper.constructor = GroupedOptimWrapperConstructor      # with any paramwise_cfg
 """
@@ -22,6 +23,7 @@ from .hooks import (
     SafeCheckpointHook,
 )
 from .optim_wrapper import AmpOptimWrapper, GroupedOptimWrapperConstructor, OptimWrapper
+from .optimizers import Lars
 from .overrides import check_overrides
 from .resume import require_writable
 from .runner import Runner
@@ -32,6 +34,7 @@ __all__ = [
     'DeferredRuntimeInfoHook',
     'ExactResumeHook',
     'GroupedOptimWrapperConstructor',
+    'Lars',
     'MomentumUpdateHook',
     'NonFiniteLossError',
     'OneCycle',

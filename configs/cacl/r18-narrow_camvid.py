@@ -1,0 +1,32 @@
+"""CACL on CamVid's frames 1 s apart with a half-width ResNet-18, 96 x 96 views, 400 updates of 16 pairs: for a CPU.
+
+Not in the paper. LARS is made for batches of hundreds: here SGD.
+    tools/train.py configs/cacl/r18-narrow_camvid.py
+"""
+
+from mmengine.config import read_base
+from torch.optim import SGD
+
+with read_base():
+    from .._base_.backbones.resnet18_narrow_os8 import *
+    from .._base_.datasets.frames_camvid import *
+    from .._base_.default_runtime import *
+    from .._base_.models.cacl import *
+    from .._base_.schedules.cacl_200e import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, out_indices=(3,)),
+        head=dict(in_channels=backbone_channels[-1]),
+        queue_size=2048,
+    )
+)
+train_dataloader.merge(dict(batch_size=16, num_workers=1, dataset=dict(size=96)))
+train_cfg.merge(dict(max_iters=400))
+optim_wrapper.merge(
+    dict(optimizer=dict(_delete_=True, type=SGD, lr=0.03, momentum=0.9, weight_decay=1e-4))
+)
+custom_hooks[0].merge(dict(momentum=0.99))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
+sync_bn = None
+auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -1,0 +1,32 @@
+"""CACL on the toy world's clips: ResNet-18 at half width, 64 x 64 views, 240 updates of 16 pairs.
+
+Shows that everything works. LARS is made for batches of hundreds: here SGD.
+    tools/train.py configs/cacl/toy.py
+"""
+
+from mmengine.config import read_base
+from torch.optim import SGD
+
+with read_base():
+    from .._base_.backbones.resnet18_narrow_os8 import *
+    from .._base_.datasets.frames_toy import *
+    from .._base_.default_runtime import *
+    from .._base_.models.cacl import *
+    from .._base_.schedules.cacl_200e import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, out_indices=(3,)),
+        head=dict(in_channels=backbone_channels[-1]),
+        queue_size=2048,
+    )
+)
+train_dataloader.merge(dict(batch_size=16, num_workers=1, dataset=dict(size=64)))
+train_cfg.merge(dict(max_iters=240))
+optim_wrapper.merge(
+    dict(optimizer=dict(_delete_=True, type=SGD, lr=0.03, momentum=0.9, weight_decay=1e-4))
+)
+custom_hooks[0].merge(dict(momentum=0.99))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=240)))
+sync_bn = None
+auto_scale_lr = dict(enable=False, base_batch_size=16)
