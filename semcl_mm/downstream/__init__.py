@@ -1,5 +1,6 @@
 """Downstream tasks: the only place that imports mmseg and mmdet."""
 
+from .cityscapes import CityscapesSplits, CityscapesSubmission
 from .contrast_segmentor import (
     ContrastCascadeEncoderDecoder,
     ContrastEncoderDecoder,
@@ -14,12 +15,20 @@ from .layer_decay import (
 )
 from .linear_head import LinearHead
 from .pixel_contrast_head import PixelContrastHead
-from .segmentation import CamVidDataset, CheckedImage, CheckedSegAnnotations, ToySegDataset
+from .segmentation import (
+    CamVidDataset,
+    CheckedImage,
+    CheckedSegAnnotations,
+    RandomScale,
+    ToySegDataset,
+)
 
 __all__ = [
     'CamVidDataset',
     'CheckedImage',
     'CheckedSegAnnotations',
+    'CityscapesSplits',
+    'CityscapesSubmission',
     'ContrastCascadeEncoderDecoder',
     'ContrastEncoderDecoder',
     'FrozenEncoderDecoder',
@@ -29,6 +38,7 @@ __all__ = [
     'LinearHead',
     'PixelContrastHead',
     'PixelContrastMixin',
+    'RandomScale',
     'ToySegDataset',
     'without_contrast',
 ]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms import LoadImageFromFile, Resize
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 
@@ -73,6 +73,32 @@ class CheckedSegAnnotations(LoadAnnotations):
                 f'{path}: label values {values} are outside 0..{self.num_classes - 1} and not '
                 f'{IGNORE}: is num_classes, reduce_zero_label or the label folder wrong?'
             )
+
+
+@TRANSFORMS.register_module()
+class RandomScale(Resize):
+    """Resizes image and labels by a random factor of the image's own size, keeping its shape.
+
+    mmcv's ``RandomResize`` draws a factor of one size that all images have.
+
+    Args:
+        ratio_range: Least and largest factor, uniformly drawn.
+
+    Raises:
+        ValueError: unless 0 < least <= largest.
+    """
+
+    def __init__(self, ratio_range: tuple[float, float]) -> None:
+        super().__init__(scale_factor=1.0, keep_ratio=True)
+        if not 0 < ratio_range[0] <= ratio_range[1]:
+            raise ValueError(f'ratio_range must be 0 < least <= largest, got {ratio_range}')
+        self.ratio_range = tuple(ratio_range)
+
+    def transform(self, results: dict) -> dict:
+        """Resizes ``img`` and, where present, ``gt_seg_map``."""
+        factor = float(np.random.uniform(*self.ratio_range))  # noqa: NPY002 - as all of mmcv
+        self.scale_factor = (factor, factor)
+        return super().transform(results)
 
 
 @DATASETS.register_module()

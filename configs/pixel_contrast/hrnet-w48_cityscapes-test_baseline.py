@@ -1,0 +1,32 @@
+"""HRNetV2-W48 on Cityscapes, predictions of test, no contrast, 100k iterations, batch 8 (4 GPUs x 2).
+
+Cross-image pixel contrast (ICCV 2021), Table 5: 80.4 mIoU on test, multi-scale and flip (``tools/test.py --tta``).
+``tools/test.py --tta`` writes files for the benchmark's server, which alone knows the score.
+Trained as without "-test": its checkpoint will do.
+    tools/dist_train.sh configs/pixel_contrast/hrnet-w48_cityscapes-test_baseline.py 4 --pretrained CKPT
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.hrnet_w48 import *
+    from .._base_.datasets.cityscapes_server import *
+    from .._base_.datasets.seg_cityscapes import *
+    from .._base_.default_runtime import *
+    from .._base_.models.hrnet_fcn import *
+    from .._base_.models.segmentor import *
+    from .._base_.schedules.seg_sgd_poly import *
+    from .._base_.tta import *
+
+model.merge(dict(data_preprocessor=dict(size=crop_size), backbone=backbone))
+model.merge(heads)
+model.decode_head.merge(dict(in_channels=backbone_channels, num_classes=num_classes))
+train_dataloader.dataset.pipeline[3].merge(dict(cat_max_ratio=1.0))
+test_dataloader = unlabelled_images
+test_evaluator = submission
+tta_pipeline[1].transforms.pop(2)
+paper_cell = dict(
+    paper='PixelContrast', table='5', dataset='Cityscapes', split='test (train)',
+    model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU',
+    variant='baseline', protocol='multi-scale and flip',
+)  # fmt: skip
