@@ -16,7 +16,7 @@ _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _JPEG_END = b'\xff\xd9'
 # Start-of-frame markers: C0..CF without the Huffman, arithmetic and extension tables.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 class DataError(ValueError):
@@ -39,7 +39,7 @@ def read_bytes(path: str | Path) -> bytes:
 def decode_label(data: bytes, path: str | Path) -> np.ndarray:
     """Decode a label image completely; palette images give indices, never colours.
 
-    Pillow, because OpenCV expands a palette to colours, and is no faster on the other kinds.
+    Pillow reads what ``label_png`` does not; OpenCV would expand a palette to colours.
 
     Args:
         data: the bytes of a PNG (or any lossless single-channel or RGB image).
@@ -54,10 +54,10 @@ def decode_label(data: bytes, path: str | Path) -> np.ndarray:
     """
     if data.startswith(_PNG_SIGNATURE) and b'IEND' not in data[-1024:]:
         raise DataError(f'{path}: truncated PNG (no end marker); restore the file')
-    label = decode_label_png(data)
-    if label is not None:
-        return label if label.ndim == 2 else _pack_colours(label)
     try:
+        label = decode_label_png(data)
+        if label is not None:
+            return label if label.ndim == 2 else _pack_colours(label)
         with Image.open(io.BytesIO(data)) as image:
             if image.mode == '1':
                 image = image.convert('L')
@@ -77,8 +77,11 @@ def _pack_colours(pixels: np.ndarray) -> np.ndarray:
     """(H, W, 3 or 4) uint8 to (H, W) uint32 codes, red in the lowest byte."""
     if pixels.shape[2] == 4:
         return np.ascontiguousarray(pixels).view('<u4')[..., 0] & np.uint32(0xFFFFFF)
-    red, green, blue = (pixels[..., channel].astype(np.uint32) for channel in range(3))
-    return red | green << 8 | blue << 16
+    codes = pixels[..., 2].astype(np.uint32)
+    for channel in (1, 0):
+        codes <<= 8
+        codes |= pixels[..., channel]
+    return codes
 
 
 def check_image(path: str | Path) -> tuple[int, int, int]:

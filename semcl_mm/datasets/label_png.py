@@ -23,8 +23,9 @@ _CHECKSUM = struct.Struct('>I')
 _GREY, _RGB, _PALETTE, _RGBA = 0, 2, 3, 6
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _RGBA: 4}
 _DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8,), _PALETTE: (1, 2, 4, 8), _RGBA: (8,)}
-_MOST_PIXELS = 2**27  # Pillow, too, calls larger images (178 million pixels) an attack
+_MOST_PIXELS = 2**27  # larger images are left to Pillow, which warns of them or refuses
 _BEST_RATIO = 1032  # of deflate: more bytes than that cannot come out of one
+_TOO_SHORT = 'its data end before {} rows of {} pixels'
 
 
 def decode_label_png(data: bytes) -> np.ndarray | None:
@@ -39,6 +40,10 @@ def decode_label_png(data: bytes) -> np.ndarray | None:
         to 0..255 as Pillow does; (H, W, 3 or 4) uint8 for colours. None for any other file
         (interlaced, with 16-bit colours, not sound in every checksum), which Pillow then reads or
         refuses.
+
+    Raises:
+        ValueError: where a sound file holds fewer pixels than its header says; Pillow would add
+            zeros.
     """
     chunks = _read_chunks(data)
     if chunks is None:
@@ -50,10 +55,16 @@ def decode_label_png(data: bytes) -> np.ndarray | None:
     bits = _CHANNELS[colour] * depth
     size = (width * bits + 7) // 8
     total = height * (size + 1)
-    if not 0 < width * height <= _MOST_PIXELS or total > _BEST_RATIO * len(packed):
+    if total > _BEST_RATIO * len(packed):
+        raise ValueError(_TOO_SHORT.format(height, width))
+    if not 0 < width * height <= _MOST_PIXELS:
         return None
     rows = _inflate(packed, total)
-    restored = None if rows is None else _unfilter(rows, height, size, max(1, bits // 8))
+    if rows is None:
+        return None
+    if len(rows) < total:
+        raise ValueError(_TOO_SHORT.format(height, width))
+    restored = _unfilter(rows, height, size, max(1, bits // 8))
     if restored is None:
         return None
     if bits > 16:
@@ -88,14 +99,14 @@ def _read_chunks(data: bytes) -> tuple[tuple[int, ...], bytes] | None:
 
 
 def _inflate(packed: bytes, total: int) -> bytes | None:
-    """Exactly ``total`` bytes, confirmed by the checksum behind them; never more in memory."""
+    """At most ``total`` bytes, and only if the stream ends there and its checksum agrees."""
     stream = zlib_ng.decompressobj()
     try:
         rows = stream.decompress(packed, total)
         excess = b'' if stream.eof else stream.decompress(stream.unconsumed_tail, 1)
     except zlib_ng.error:
         return None
-    return rows if len(rows) == total and stream.eof and not excess else None
+    return rows if stream.eof and not excess else None
 
 
 def _unfilter(rows: bytes, height: int, size: int, pixel: int) -> np.ndarray | None:
