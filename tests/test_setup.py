@@ -12,6 +12,8 @@ SYSTEM = (
     'bash sh dirname mkdir rmdir cat cut awk df grep sed ls rm mv tail sleep nproc getconf flock '
     'du gcc g++ git make'
 )
+# What a valid stamp stands for.
+STAMPED = ('requirements.txt', 'pyproject.toml', 'setup.py', 'semcl_mm/datasets/_png_rows.c')
 
 
 @pytest.fixture
@@ -49,7 +51,8 @@ def machine(tmp_path, repository):
 
     (Machine.checkout / 'tools').mkdir(parents=True)
     Machine.programs.mkdir()
-    for name in ('tools/setup.sh', 'requirements.txt', 'pyproject.toml'):
+    (Machine.checkout / 'semcl_mm/datasets').mkdir(parents=True)
+    for name in ('tools/setup.sh', *STAMPED):
         shutil.copy(repository / name, Machine.checkout / name)
     for name in SYSTEM.split():
         if shutil.which(name):
@@ -167,8 +170,8 @@ def test_a_second_call_does_nothing_and_says_nothing(finished):
     assert not (finished.checkout / '.build').exists()
 
 
-@pytest.mark.parametrize('name', ['requirements.txt', 'pyproject.toml'])
-def test_a_changed_pin_makes_the_stamp_invalid(finished, name):
+@pytest.mark.parametrize('name', STAMPED)
+def test_a_changed_pin_or_source_makes_the_stamp_invalid(finished, name):
     path = finished.checkout / name
     path.write_text(path.read_text() + '\n# changed\n')
     code, said = finished.run()

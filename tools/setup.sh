@@ -37,7 +37,7 @@ fingerprint() {
     "$venv/bin/python" -c '
 import hashlib, pathlib, sys
 digest = hashlib.sha256(sys.version.encode() + str(pathlib.Path.cwd()).encode())
-for name in ("requirements.txt", "pyproject.toml"):
+for name in ("requirements.txt", "pyproject.toml", "setup.py", "semcl_mm/datasets/_png_rows.c"):
     digest.update(pathlib.Path(name).read_bytes())
 print(digest.hexdigest())' 2>/dev/null
 }

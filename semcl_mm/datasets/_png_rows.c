@@ -9,7 +9,7 @@
      byte that results equals the one above it, so a = c holds for the next pixel too: all zeros
      that follow copy the row above.
 
-   Compiled where there is a compiler (pyproject.toml: optional). label_png.py does without it. */
+   Compiled where there is a compiler (see setup.py); label_png.py can do without it. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -108,7 +108,7 @@ static int restore(const uint8_t *rows, uint8_t *out, size_t height, size_t size
     return 0;
 }
 
-static PyObject *restore_rows(PyObject *module, PyObject *args) {
+static PyObject *restore_rows(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_buffer rows, out;
     Py_ssize_t height, size, pixel;
     int failed = -1;

@@ -100,6 +100,19 @@ def use_ops(device: str) -> Callable[[], str]:
     return use
 
 
+def use_png_rows() -> str:
+    """One row whose filter repeats the byte before."""
+    from semcl_mm.datasets.label_png import restore_rows
+
+    if restore_rows is None:
+        raise RuntimeError('_png_rows was not compiled: labels are decoded by Pillow')
+    rows = bytearray(4)
+    restore_rows(b'\1\7\0', rows, 1, 2, 1)
+    if rows != b'\0\0\7\7':
+        raise RuntimeError(f'a row of two sevens became {bytes(rows)}')
+    return 'the compiled part of the label reader works'
+
+
 STEPS: dict[str, Callable[[], str]] = {
     'numpy': use_numpy,
     'torch': use_torch,
@@ -111,6 +124,7 @@ STEPS: dict[str, Callable[[], str]] = {
     'mmcv': use_module('mmcv', 'mmcv.transforms'),
     'mmcv ops (CPU)': use_ops('cpu'),
     'mmcv ops (GPU)': use_ops('cuda'),
+    'label reader': use_png_rows,
     'mmpretrain': use_module('mmpretrain', 'mmpretrain.models'),
     'mmseg': use_module('mmseg', 'mmseg.models'),
     'mmdet': use_module('mmdet', 'mmdet.models'),

@@ -52,6 +52,12 @@ def test_ops_without_gpu_support_are_a_warning_since_only_detection_needs_them()
     assert 'FORCE_CUDA=1' in finding.advice
 
 
+def test_a_label_reader_without_its_compiled_part_is_a_warning_since_pillow_does_the_work():
+    finding = diagnosis('label reader', 'RuntimeError: _png_rows was not compiled: Pillow works')
+    assert finding.status == 'warn'
+    assert 'pip install --no-deps --no-build-isolation -e .' in finding.advice
+
+
 @pytest.fixture
 def fake_child(monkeypatch, tmp_path):
     """Lets ``python -c CODE STEPS...`` stand for the child that imports the libraries."""
