@@ -13,6 +13,7 @@ from semcl_mm.registry import MODELS
 
 from .frame_cells import draw_keys, embed_cells
 from .momentum import ModuleConfig, MomentumEncoder
+from .monitors import spread
 
 __all__ = ['CACL']
 
@@ -39,6 +40,7 @@ class CACL(MomentumEncoder):
         head: Config of each head, e.g. :class:`DenseMLPHead`; it has an ``out_channels``.
         heads: Which of the heads there are (Table 1a).
         queue_size: Length of each queue.
+        queue_dtype: How they are stored, ``'float32'`` or ``'bfloat16'``.
         temperature: That of all losses and of the soft cycle's target.
         match: Which cell of v+ is the positive of a cell of v (Table 1b): the most similar in the
             features of the ``'global'`` or of the ``'pixel'`` head, or the one in the same
@@ -65,6 +67,7 @@ class CACL(MomentumEncoder):
         head: dict,
         heads: Sequence[str] = HEADS,
         queue_size: int = 16384,
+        queue_dtype: str = 'float32',
         temperature: float = 0.07,
         match: str = 'global',
         cycle_target: str = 'cross',
@@ -79,8 +82,9 @@ class CACL(MomentumEncoder):
         _check_options(heads, match, cycle_target, queued_cells)
         self.heads = ModuleDict({name: self.build(head) for name in heads})
         self.add_target('heads')
+        queue = dict(size=queue_size, dtype=getattr(torch, queue_dtype))
         self.queues = ModuleDict(
-            {name: FeatureQueue(part.out_channels, queue_size) for name, part in self.heads.items()}
+            {name: FeatureQueue(part.out_channels, **queue) for name, part in self.heads.items()}
         )
         self.temperature, self.output_stride = temperature, output_stride
         self.match, self.cycle_target = match, cycle_target
@@ -131,7 +135,8 @@ class CACL(MomentumEncoder):
         for name, cells in there.items():
             keys = draw_keys(cells, 0 if name == 'global' else self.queued_cells)
             self.queues[name].enqueue(keys)
-        return {**losses, 'cell_std': _spread(here)}
+        first = next(iter(here.values()))
+        return {**losses, 'cell_std': spread(first, dim=1)}
 
     @torch.no_grad()
     def _matches(self, here: Cells, there: Cells) -> Tensor:
@@ -149,13 +154,6 @@ class CACL(MomentumEncoder):
         end = there if self.cycle_target == 'cross' else here
         cosine = normalise(here['global']) @ normalise(end['global']).mT
         return (cosine / self.temperature).softmax(dim=-1)
-
-
-@torch.no_grad()
-def _spread(here: Cells) -> Tensor:
-    """Standard deviation of unit embeddings over an image's cells, times sqrt(C); 0: collapsed."""
-    first = normalise(next(iter(here.values())))
-    return first.std(dim=1).mean() * first.shape[-1] ** 0.5
 
 
 def _check_options(heads: Sequence[str], match: str, cycle_target: str, queued_cells: int) -> None:

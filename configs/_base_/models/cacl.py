@@ -15,6 +15,7 @@ model = dict(
     head=dict(type=DenseMLPHead, in_channels=None, out_channels=128),
     heads=('global', 'pixel', 'cycle'),
     queue_size=16384,
+    queue_dtype='float32',
     temperature=0.07,
     match='global',
     cycle_target='cross',
