@@ -13,6 +13,7 @@ IMAGES = 3  # not a multiple of the processes
 
 
 def process(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
     dist.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
     torch.manual_seed(rank)
     own = torch.arange(IMAGES) + 10.0 * rank
@@ -33,7 +34,7 @@ def process(rank: int, folder: str) -> None:
 
 
 def test_two_processes_deal_their_images_out_and_get_their_embeddings_back(tmp_path):
-    mp.spawn(process, (str(tmp_path),), nprocs=2)
+    mp.start_processes(process, (str(tmp_path),), nprocs=2, start_method='fork')
     first, second = (torch.load(tmp_path / f'{rank}.pt') for rank in range(2))
     received = [first['received'], second['received']]
     assert sorted(torch.cat(received).tolist()) == [0, 1, 2, 10, 11, 12]
