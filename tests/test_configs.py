@@ -21,6 +21,11 @@ PAPERS = {
         *(f'r18_k400_{r}' for r in ('pixel', 'global-cycle', 'augmentation', 'global-pixel-s4')),
         *(f'r18_k400_{r}' for r in ('position-s2', 'position-s4', 'position-s8', 's4')),
     },
+    'pixcon': {
+        *(f'pixcon-{v}_r50_{d}' for v in ('sim', 'coord', 'sr') for d in ('coco', 'coco-plus')),
+        *(f'{m}_r50_coco' for m in ('byol', 'moco-v2-plus', 'densecl', 'pixcon-sim-one-way')),
+        *(f'densecl-{s}_r50_coco' for s in ('syncbn', 'asym', 'ascending', 'symmetric')),
+    },
     'semcl': {
         f'{b}_{d}'
         for b in ('r50', 'r101', 'swin-t', 'swin-s', 'swin-b', 'swin-l')
@@ -30,6 +35,37 @@ PAPERS = {
         f'upernet_{b}_{d}'
         for b in ('r50', 'r101', 'swin-t', 'swin-s', 'swin-b')
         for d in ('voc12aug', 'cityscapes', 'ade20k', 'coco-stuff164k')
+    },
+    'pixel_contrast': {
+        f'{place}_{kind}'
+        for place in (
+            'deeplabv3-r101_cityscapes',
+            'hrnet-w48_cityscapes',
+            'hrnet-w48_cityscapes-test',
+            'hrnet-w48_cityscapes-trainval',
+            'hrnet-w48_pascal-context',
+            'ocr-r101_cityscapes',
+            'ocr-hrnet-w48_cityscapes',
+            'ocr-hrnet-w48_cityscapes-trainval',
+            'ocr-hrnet-w48_pascal-context',
+            'ocr-hrnet-w48_coco-stuff10k',
+        )
+        for kind in ('baseline', 'contrast')
+    }
+    | {
+        f'hrnet-w48_cityscapes_{kind}_40k'
+        for kind in (
+            *('baseline', 'contrast', 'intra-image', 'mini-batch', 'pixel-memory', 'region-memory'),
+            *('random-anchors_random-keys', 'random-anchors_hardest-keys'),
+            *('random-anchors_semi-hard-keys', 'hard-anchors_random-keys'),
+            'hard-anchors_hardest-keys',
+        )
+    },
+    'detection': {
+        'mask-rcnn_r50_coco',
+        'faster-rcnn-c4_r50_voc0712',
+        *(f'cascade-rcnn_{b}_voc0712' for b in ('r50', 'swin-t')),
+        *(f'cascade-mask-rcnn_{b}_{d}' for b in ('r50', 'swin-t') for d in ('coco', 'cityscapes')),
     },
 }
 

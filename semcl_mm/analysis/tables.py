@@ -3,7 +3,7 @@
 import csv
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ __all__ = [
     'format_rows',
     'initial_name',
     'measured_rows',
+    'paper_cells',
     'paper_rows',
     'read_paper_numbers',
 ]
@@ -139,7 +140,8 @@ def paper_rows(
     ``paper_cell.variant``) is the cell's variant. ``paper_cell.pretraining`` names the algorithm
     that must have made the start, for cells whose variant says something else. Run and pretraining
     must follow their config files to the letter (``as_published``), and the pairs be those of the
-    cell's data set. Of two runs of one seed the newer counts.
+    cell's data set. ``paper_cell.protocol`` names how the paper tests, and the record must say that
+    its metrics were measured so. Of two runs of one seed the newer counts.
 
     Args:
         numbers: What :func:`read_paper_numbers` gave.
@@ -187,26 +189,41 @@ def format_rows(rows: Sequence[Row], form: str = 'md') -> str:
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in [padded[0], ruler, *padded[1:]])
 
 
+def paper_cells(own: Mapping) -> list[dict]:
+    """The cells that a config's ``paper_cell`` names.
+
+    One run may be several rows of a paper, such as the baseline of three tables: ``also`` lists
+    what the others have different.
+    """
+    first = {key: value for key, value in own.items() if key != 'also'}
+    return [first, *({**first, **other} for other in own.get('also', ()))]
+
+
 def _measures(record: dict, cell: dict) -> bool:
-    own = record.get('paper_cell')
-    if not own or record['status'] != 'finished' or not record.get('as_published'):
+    if not record.get('paper_cell') or not record.get('as_published'):
         return False
     initial = record['initialised_from']
     run = (initial.get('run') if isinstance(initial, dict) else None) or {}
     if run and not run.get('as_published'):
         return False
-    if run.get('pairs_of') not in (None, cell['dataset']):
+    if record['status'] != 'finished' or run.get('pairs_of') not in (None, cell['dataset']):
         return False
     algorithm = initial_name(record, config=False)
-    if own.get('pretraining', algorithm) != algorithm:
-        return False
-    if own.get('model', cell['model']) != cell['model']:
+    return any(
+        own.get('pretraining', algorithm) == algorithm
+        and own.get('protocol') == record.get('protocol')
+        and _is_cell({**own, 'variant': own.get('variant') or algorithm}, cell)
+        for own in paper_cells(record['paper_cell'])
+    )
+
+
+def _is_cell(own: dict, cell: dict) -> bool:
+    if any(own.get(key, cell[key]) != cell[key] for key in ('model', 'split')):
         return False
     metrics = own.get('metric')
     if cell['metric'] not in (metrics if isinstance(metrics, (list, tuple)) else [metrics]):
         return False
-    variant = own.get('variant') or algorithm
-    return variant == cell['variant'] and all(str(own.get(k)) == cell[k] for k in _CELL_KEYS)
+    return all(str(own.get(key)) == cell[key] for key in (*_CELL_KEYS, 'variant'))
 
 
 def _main_metric(metrics: dict) -> str:

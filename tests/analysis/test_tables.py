@@ -214,3 +214,19 @@ def test_one_seed_says_nothing_about_a_deviation():
     runs = [record(0, 1.0, initial='a'), record(0, 2.0, initial='b')]
     with pytest.raises(ValueError, match='two are needed'):
         against(runs, 'upernet_a', ['upernet_b'], 'mIoU')
+
+
+def test_one_run_may_be_several_rows_but_only_of_its_split_and_of_the_papers_way_to_test(numbers):
+    cell = dict(paper='PixelContrast', table='1', dataset='Cityscapes', split='val')
+    cell |= dict(model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU', protocol='tta')
+    cell |= dict(variant='baseline w/o contrast (40K it)', also=[dict(table='3')])
+
+    def filled(**entries):
+        runs = [record(0, 78.5, paper_cell=cell | entries.pop('cell', {}), **entries)]
+        rows = paper_rows(numbers, runs, 'PixelContrast')
+        return [(row.paper, row.values) for row in rows if row.values]
+
+    assert filled(protocol='tta') == [(78.1, [78.5])] * 2
+    assert filled() == []  # one scale, where the paper has many
+    assert filled(protocol='tta', cell=dict(split='test (train)')) == []
+    assert filled(protocol='tta', cell=dict(model='OCR')) == []

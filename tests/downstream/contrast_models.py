@@ -5,13 +5,14 @@ import copy
 import torch
 from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
-from mmpretrain.models import HRNet, ResNet
+from mmpretrain.models import ResNet
 from mmseg.models import (
     ASPPHead,
     CascadeEncoderDecoder,
     CrossEntropyLoss,
     EncoderDecoder,
     FCNHead,
+    HRNet,
     OCRHead,
     SegformerHead,
     UPerHead,
@@ -31,6 +32,8 @@ RESNET = dict(
     type=ResNet, depth=18, stem_channels=8, base_channels=8, out_indices=(0, 1, 2, 3), norm_cfg=BN
 )
 WIDTHS = [8, 16, 32, 64]
+BRANCHES = dict(in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3])
+CONCATENATED = dict(input_transform='resize_concat', **BRANCHES)
 HRNET_EXTRA = {
     f'stage{stage}': dict(
         num_modules=1,
@@ -41,6 +44,7 @@ HRNET_EXTRA = {
     )
     for stage in (1, 2, 3, 4)
 }
+HRNET = dict(type=HRNet, extra=HRNET_EXTRA, norm_cfg=BN)
 MEMORY = dict(num_images=6, pixels_per_class=40)
 
 
@@ -71,11 +75,13 @@ SEGMENTORS = {
     'segformer': dict(decode_head=head(SegformerHead, **EVERY_STAGE)),
     'ocr': dict(decode_head=OCR, num_stages=2),
     'hrnet': dict(
-        backbone=dict(type=HRNet, extra=HRNET_EXTRA, norm_cfg=BN),
-        decode_head=fcn(
-            in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3], input_transform='resize_concat'
-        ),
-        contrast_head=CONTRAST | dict(in_channels=[4, 8, 16, 32], in_index=[0, 1, 2, 3]),
+        backbone=HRNET, decode_head=fcn(**CONCATENATED), contrast_head=CONTRAST | BRANCHES
+    ),
+    'ocr on hrnet': dict(
+        backbone=HRNET,
+        decode_head=[fcn(**CONCATENATED), head(OCRHead, ocr_channels=8, **CONCATENATED)],
+        contrast_head=CONTRAST | BRANCHES,
+        num_stages=2,
     ),
 }
 
