@@ -1,6 +1,6 @@
 """mmseg's depth estimator, with an inference that does what its settings say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmseg.models import DepthEstimator as BaseDepthEstimator
@@ -117,9 +117,9 @@ class DepthEstimator(LayeredMixin, BaseDepthEstimator):
 
 def _check_windows(window: Any, stride: Any) -> None:
     for name, value in (('crop_size', window), ('stride', stride)):
-        if value is None or len(value) != 2 or min(value) < 1:
+        if not isinstance(value, Sequence) or len(value) != 2 or min(value) < 1:
             raise ValueError(
-                f"test_cfg.mode='slide' needs test_cfg.{name}=(height, width): {value}"
+                f"test_cfg.mode='slide' needs test_cfg.{name}=(height, width), got {value}"
             )
     if any(step > size for step, size in zip(stride, window, strict=True)):
         raise ValueError(f'test_cfg.stride {stride} leaves gaps between windows of {window}')
