@@ -19,6 +19,7 @@ from .hooks import (
     ExactResumeHook,
     MomentumUpdateHook,
     NonFiniteLossError,
+    PreciseBNHook,
     RunRecordHook,
     SafeCheckpointHook,
 )
@@ -39,6 +40,7 @@ __all__ = [
     'NonFiniteLossError',
     'OneCycle',
     'OptimWrapper',
+    'PreciseBNHook',
     'RunRecordHook',
     'Runner',
     'SafeCheckpointHook',

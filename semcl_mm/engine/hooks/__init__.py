@@ -4,6 +4,7 @@ from .checkpoint_hook import SafeCheckpointHook
 from .epoch_resume_hook import EpochResumeHook
 from .exact_resume_hook import ExactResumeHook
 from .momentum_hook import MomentumUpdateHook
+from .precise_bn_hook import PreciseBNHook
 from .record_hook import RunRecordHook
 from .runtime_info_hook import DeferredRuntimeInfoHook, NonFiniteLossError
 
@@ -13,6 +14,7 @@ __all__ = [
     'ExactResumeHook',
     'MomentumUpdateHook',
     'NonFiniteLossError',
+    'PreciseBNHook',
     'RunRecordHook',
     'SafeCheckpointHook',
 ]

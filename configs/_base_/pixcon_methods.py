@@ -1,0 +1,8 @@
+"""How PixCon's tables call the pretrainings of this tree, by the name of the config."""
+
+pixcon_methods = {
+    'pixcon-sim_r50_coco': 'PixCon-Sim',
+    'pixcon-coord_r50_coco': 'PixCon-Coord',
+    'pixcon-sr_r50_coco': 'PixCon-SR',
+    'moco-v2-plus_r50_coco': 'MoCo-v2+',
+}

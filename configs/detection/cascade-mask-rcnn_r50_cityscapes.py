@@ -1,0 +1,45 @@
+"""Cascade Mask R-CNN R50-FPN on Cityscapes, 24k iterations, batch 8 (4 GPUs x 2).
+
+SemCL (ICCV 2023), Table 4: 42.7 APbox, 37.5 APmask from MoCo v3, 42.9 and 38.0 from SemCL.
+The paper's settings are in an appendix that is
+not public; these are the toolboxes' usual ones. SyncBN is off, as the footnote of the table says; the
+statistics of the pretraining are kept, as two images give none.
+    tools/dist_train.sh configs/detection/cascade-mask-rcnn_r50_cityscapes.py 4 --pretrained work_dirs/r50_cityscapes_from_moco_v3_r50/iter_30000.pth
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.resnet50 import *
+    from .._base_.datasets.det_cityscapes import *
+    from .._base_.default_runtime import *
+    from .._base_.models.cascade_roi_head import *
+    from .._base_.models.mask_branch import *
+    from .._base_.models.two_stage_fpn import *
+    from .._base_.schedules.det_sgd import *
+
+backbone.norm_eval = True
+roi_head.merge(mask_branch)
+roi_head.mask_head.num_classes = num_classes
+roi_head.bbox_head = [dict(head, num_classes=num_classes) for head in roi_head.bbox_head]
+model.merge(
+    dict(
+        type=detector,
+        backbone=backbone,
+        neck=dict(in_channels=backbone_channels),
+        roi_head=roi_head,
+        train_cfg=dict(rcnn=rcnn_train_cfg),
+    )
+)
+optim_wrapper.optimizer.lr = 0.01
+train_cfg.merge(dict(max_iters=24000, val_interval=4000))
+param_scheduler[1].milestones = [18000]
+sync_bn = None
+paper_cell = dict(
+    paper='SemCL',
+    table='4',
+    dataset='Cityscapes',
+    backbone='R50',
+    metric=['APbox', 'APmask'],
+    variant=None,
+)
