@@ -1,0 +1,28 @@
+"""DenseCL on the toy world, half-width ResNet-18, 96 x 96 views, 400 updates of 32 images: for a CPU.
+
+Not in the paper.
+    tools/train.py configs/pixcon/densecl_toy.py
+"""
+
+from mmengine.config import read_base
+
+from semcl_mm.datasets import MOCO_VIEWS
+
+with read_base():
+    from .._base_.backbones.resnet18_narrow import *
+    from .._base_.datasets.views_toy import *
+    from .._base_.default_runtime import *
+    from .._base_.models.densecl import *
+    from .._base_.schedules.views_cpu import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, out_indices=(3,)),
+        projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
+        dense_projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
+        queue_size=256,
+    )
+)
+train_dataloader.merge(dict(dataset=dict(size=96, views=MOCO_VIEWS, min_overlap=0.0)))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
+sync_bn = None

@@ -1,0 +1,24 @@
+"""7. PixCon-Sim - symmetric loss (Table 4 of the supplement, step by step), ResNet-50, COCO, 800 epochs.
+
+Expected downstream: 39.8 / 36.0 AP (COCO box / mask), 72.2 mIoU (VOC).
+The learning rate of each row is not stated: 0.4 as in the last. Cost: 184,800 updates of 512 images.
+    tools/dist_train.sh configs/pixcon/pixcon-sim-one-way_r50_coco.py 4
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.resnet50 import *
+    from .._base_.datasets.views_coco import *
+    from .._base_.default_runtime import *
+    from .._base_.models.pixcon import *
+    from .._base_.schedules.pixcon_800e import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, out_indices=(3,)),
+        projector=dict(in_channels=backbone_channels[-1]),
+        dense_projector=dict(in_channels=backbone_channels[-1]),
+        symmetric=False,
+    )
+)

@@ -1,0 +1,24 @@
+"""PixCon-SR, ResNet-50, COCO, 800 epochs, four GPUs x 128 (supplement, Tables 1-3).
+
+Expected downstream: 57.6 AP (VOC detection), 40.8 / 36.8 AP (COCO box / mask), 76.6 mIoU (Cityscapes), 73.0 mIoU (VOC).
+Cost: 184,800 updates of 512 images.
+    tools/dist_train.sh configs/pixcon/pixcon-sr_r50_coco.py 4
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.backbones.resnet50 import *
+    from .._base_.datasets.views_coco import *
+    from .._base_.default_runtime import *
+    from .._base_.models.pixcon import *
+    from .._base_.schedules.pixcon_800e import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, out_indices=(3,)),
+        projector=dict(in_channels=backbone_channels[-1]),
+        dense_projector=dict(in_channels=backbone_channels[-1]),
+        reweight=True,
+    )
+)

@@ -1,0 +1,89 @@
+"""PixCon's leaves follow its recipe, and the step table changes one thing at a time."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from semcl_mm.models import DenseCL, PixCon
+
+PIXCON = Path(__file__).resolve().parents[1] / 'configs' / 'pixcon'
+PUBLISHED = sorted(path.stem for path in PIXCON.glob('*_r50_*.py'))
+STEPS = [
+    'densecl_r50_coco',
+    'densecl-syncbn_r50_coco',
+    'densecl-asym_r50_coco',
+    'densecl-ascending_r50_coco',
+    'densecl-symmetric_r50_coco',
+    'pixcon-sim_r50_coco',
+    'pixcon-sim-one-way_r50_coco',
+]
+IMAGES = {'coco': 118287, 'coco-plus': 241690, 'imagenet': 1281167}
+
+
+def config(stem):
+    return Config.fromfile(PIXCON / f'{stem}.py')
+
+
+@pytest.mark.parametrize('stem', PUBLISHED)
+def test_the_warm_up_lasts_four_epochs_of_the_data_set(stem):
+    cfg = config(stem)
+    batch = 4 * cfg.train_dataloader.batch_size
+    assert batch == cfg.auto_scale_lr.base_batch_size == 512
+    assert cfg.optim_wrapper.optimizer.lr == 0.4
+    updates = IMAGES[stem.split('_')[-1]] // batch
+    assert cfg.param_scheduler[0].end == 4 * updates + 1
+    assert cfg.train_cfg.max_epochs == (200 if stem.endswith('imagenet') else 800)
+
+
+def test_the_learning_rate_is_the_authors_at_every_update():
+    """mmcv's cosine by epoch, times its linear warm-up by iteration, in closed form."""
+    cfg = config('pixcon-sr_r50_coco')
+    epochs, updates = 8, 5
+    options = [dict(s) for s in cfg.param_scheduler]
+    options[0].update(end=4 * updates + 1)
+    options[1].update(end=epochs)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.4)
+    warm_up, cosine = (s.pop('type')(optimizer, **s) for s in options)
+    for epoch in range(epochs):
+        regular = 0.2 * (1 + torch.tensor(torch.pi * epoch / epochs).cos().item())
+        for update in range(updates):
+            done = min((epoch * updates + update) / (4 * updates), 1)
+            expected = regular * (1 - (1 - done) * (1 - 1e-4))
+            assert optimizer.param_groups[0]['lr'] == pytest.approx(expected)
+            optimizer.step()
+            warm_up.step()
+        cosine.step()
+
+
+def switches(cfg):
+    """What the step table speaks of."""
+    views = [dict(view) for view in cfg.train_dataloader.dataset['views']]
+    return dict(
+        sync_bn=cfg.sync_bn == 'torch' and not cfg.model.get('shuffle_bn', False),
+        predictors='predictor' in cfg.model and 'dense_predictor' in cfg.model,
+        ascending=cfg.custom_hooks[0].momentum == 0.99
+        and cfg.custom_hooks[0].get('schedule') != 'constant',
+        symmetric=cfg.model.get('symmetric', False),
+        byol_views=any(view.get('solarize') for view in views),
+    )
+
+
+def test_each_row_of_the_step_table_switches_one_thing():
+    rows = [switches(config(stem)) for stem in STEPS]
+    assert not any(rows[0].values())
+    order = ['sync_bn', 'predictors', 'ascending', 'symmetric', 'byol_views', 'symmetric']
+    for before, after, changed in zip(rows[:-1], rows[1:], order, strict=True):
+        assert [key for key in after if after[key] != before[key]] == [changed]
+    assert rows[6]['byol_views']
+    assert not rows[6]['symmetric']
+
+
+@pytest.mark.parametrize('stem', STEPS)
+def test_the_heads_have_norms_exactly_where_statistics_are_shared(stem):
+    cfg = config(stem)
+    synchronised = switches(cfg)['sync_bn']
+    assert cfg.model.projector.get('hidden_norm', True) == synchronised
+    assert bool(cfg.model.dense_projector.get('norm_cfg')) == synchronised
+    assert cfg.model.type in (DenseCL, PixCon)
