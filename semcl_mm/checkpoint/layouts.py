@@ -27,6 +27,8 @@ from semcl_mm.checkpoint.tables import (
 # Computed from the window size by every implementation, each in a shape of its own.
 _RECOMPUTED = re.compile(r'(^|\.)(relative_position_index|attn_mask|relative_coords_table)$')
 _HEADS = {'fc', 'head', 'heads', 'head_dist', 'classifier', 'last_linear'}
+# How HRNet's classifier joins the four maps; no dense task has it.
+_HEADS |= {'incre_modules', 'downsamp_modules', 'final_layer'}
 _DOWNSAMPLE = re.compile(r'(layer\d+\.0)\.downsample\.(\d+)\.(.+)')
 
 
@@ -71,6 +73,8 @@ LAYOUTS = (
     Layout(
         'resnet/timm-deep', ('conv1.0.weight', 'layer1.0.conv1.weight'), renames=RESNET_DEEP_TIMM
     ),
+    # The authors' names are everyone's: timm, mmpretrain and mmsegmentation.
+    Layout('hrnet/official', ('conv2.weight', 'stage2.0.branches.0.0.conv1.weight')),
     Layout(
         'swin/mm',
         ('stages.0.blocks.0.attn.w_msa.relative_position_bias_table',),

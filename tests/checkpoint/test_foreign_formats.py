@@ -245,6 +245,45 @@ def test_a_deep_stem_changes_names_between_mmpretrain_and_mmsegmentation(images,
     torch.testing.assert_close(back(images(64))[-1], source(images(64))[-1])
 
 
+def small_hrnet(cls) -> nn.Module:
+    """timm's hrnet_w18_small."""
+    stage = [dict(num_modules=1, num_branches=1, num_blocks=(1,), num_channels=(32,))]
+    stage += [
+        dict(num_modules=1, num_branches=n, num_blocks=(2,) * n, num_channels=(16, 32, 64, 128)[:n])
+        for n in (2, 3, 4)
+    ]
+    blocks = ('BOTTLENECK', 'BASIC', 'BASIC', 'BASIC')
+    return cls(extra={f'stage{i}': dict(s, block=blocks[i - 1]) for i, s in enumerate(stage, 1)})
+
+
+@torch.no_grad()
+def test_an_imagenet_hrnet_goes_into_mmpretrain_and_mmsegmentation_without_its_classifier(
+    images, saved
+):
+    """mmsegmentation's fusion resizes bilinearly where the others repeat pixels: tensors count."""
+    from mmpretrain.models import HRNet
+    from mmseg.models import HRNet as MMSegHRNet
+
+    theirs = randomise(timm.create_model('hrnet_w18_small'))
+    official = saved({'state_dict': {f'module.{k}': v for k, v in theirs.state_dict().items()}})
+    ours, dense = small_hrnet(HRNet), small_hrnet(MMSegHRNet)
+    for backbone in (ours, dense):
+        report = load_backbone(backbone, official)
+        assert report.complete, report
+        assert report.source_format.endswith('hrnet/official')
+        assert set(report.skipped) == {
+            'incre_modules', 'downsamp_modules', 'final_layer', 'classifier'
+        }  # fmt: skip
+        own = backbone.state_dict()
+        assert all(torch.equal(own[k], theirs.state_dict()[k]) for k in own)
+    ours.eval()
+    stem = theirs.act2(theirs.bn2(theirs.conv2(theirs.act1(theirs.bn1(theirs.conv1(images(64)))))))
+    for mine, other in zip(ours(images(64)), theirs.stages(stem), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-5)
+    published = saved({'state_dict': {f'backbone.{k}': v for k, v in own.items()}, 'meta': {}})
+    assert load_backbone(small_hrnet(MMSegHRNet), published).complete
+
+
 def test_without_a_backbone_the_names_are_mmpretrains(saved):
     state, source = backbone_state(randomise(timm_swin()).state_dict())
     expected = {key for key in SwinTransformer(arch=SWIN).state_dict() if not is_recomputed(key)}
