@@ -1,0 +1,36 @@
+"""Local-to-global pretraining of a small ViT on VOC, 96 x 96 views, 400 updates of 32 images: for a CPU.
+
+Not in the paper; a pretraining of tools/experiments/dense_camvid.sh.
+    tools/train.py configs/local_global/vit-narrow_voc.py
+"""
+
+from mmengine.config import read_base
+
+from semcl_mm.datasets import SIMCLR_VIEWS
+
+with read_base():
+    from .._base_.backbones.vit_narrow import *
+    from .._base_.datasets.views_voc import *
+    from .._base_.default_runtime import *
+    from .._base_.models.local_to_global import *
+    from .._base_.schedules.local_to_global_300e import *
+
+model.merge(
+    dict(
+        backbone=dict(backbone, img_size=96, out_type='raw'),
+        projector=dict(in_channels=backbone_channels, hidden_channels=512, out_channels=128),
+    )
+)
+train_dataloader.merge(
+    dict(
+        batch_size=32,
+        num_workers=1,
+        dataset=dict(views=SIMCLR_VIEWS, size=96, min_overlap=0.0),
+    )
+)
+train_cfg.merge(dict(max_iters=400))
+param_scheduler[0].merge(dict(end=20))
+param_scheduler[1].merge(dict(begin=20))
+optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
+auto_scale_lr = dict(enable=False, base_batch_size=32)

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Dense pretrainings on small real data: what do they give a segmentation of CamVid, frozen and fine-tuned?
+#   SEEDS='0 1 2' JOBS=2 tools/experiments/dense_camvid.sh [WORK_DIR]
+# Per seed one random half-width ResNet-18 (and one small ViT); every method pretrains from it on CamVid's frames, or on
+# DATA=voc or DATA=coco images (CACL always on pairs of CamVid's frames 1 s apart). From each, and from the random one: the
+# linear protocol (a 1 x 1 convolution on frozen features) and fine-tuning, scored on CamVid's val images. Needs data/camvid
+# and, if chosen, data/VOCdevkit/VOC2012 or data/coco. JOBS runs of one thread each go side by side; what is finished is not
+# run again. METHODS='moco-v2 pixcon-sr' runs some of them, PROTOCOLS=linear one protocol.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+data=${DATA:-camvid}
+work=${1:-work_dirs/dense_camvid_from_$data}
+python=${PYTHON:-.venv/bin/python}
+mkdir -p "$work"
+source tools/experiments/shared.sh
+source tools/experiments/dense.sh
+read -ra methods <<< "${METHODS:-moco-v2 densecl pixcon-sim pixcon-coord pixcon-sr cacl local-global}"
+read -ra seeds <<< "${SEEDS:-0 1 2}"
+read -ra protocols <<< "${PROTOCOLS:-linear finetune}"
+dense_experiment camvid "${protocols[@]}"
