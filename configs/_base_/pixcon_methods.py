@@ -4,5 +4,6 @@ pixcon_methods = {
     'pixcon-sim_r50_coco': 'PixCon-Sim',
     'pixcon-coord_r50_coco': 'PixCon-Coord',
     'pixcon-sr_r50_coco': 'PixCon-SR',
+    'byol_r50_coco': 'BYOL',
     'moco-v2-plus_r50_coco': 'MoCo-v2+',
 }

@@ -36,4 +36,5 @@ paper_cell = dict(
     backbone='R50',
     metric='AP50',
     variant=None,
+    pairs_of='VOC2012',
 )

@@ -138,9 +138,10 @@ def paper_rows(
     A run counts for a cell if its config's ``paper_cell`` names paper, table, data set, backbone
     and metric (one or a list; and model, where given), and what it started from (or
     ``paper_cell.variant``) is the cell's variant. ``paper_cell.pretraining`` names the algorithm
-    that must have made the start, for cells whose variant says something else. Run and pretraining
+    that must have made the start, for cells whose variant says something else, and
+    ``paper_cell.models`` the model by the name of the pretraining's config. Run and pretraining
     must follow their config files to the letter (``as_published``), and the pairs be those of the
-    cell's data set. ``paper_cell.protocol`` names how the paper tests, and the record must say that
+    cell's data set, or ``paper_cell.pairs_of``. ``paper_cell.protocol`` names how the paper tests, and the record must say that
     its metrics were measured so. Of two runs of one seed the newer counts.
 
     Args:
@@ -206,11 +207,13 @@ def _measures(record: dict, cell: dict) -> bool:
     run = (initial.get('run') if isinstance(initial, dict) else None) or {}
     if run and not run.get('as_published'):
         return False
-    if record['status'] != 'finished' or run.get('pairs_of') not in (None, cell['dataset']):
+    if record['status'] != 'finished':
         return False
-    algorithm = initial_name(record, config=False)
+    algorithm, config = initial_name(record, config=False), Path(run.get('config') or '').stem
     return any(
         own.get('pretraining', algorithm) == algorithm
+        and run.get('pairs_of') in (None, own.get('pairs_of', cell['dataset']))
+        and ('models' not in own or own['models'].get(config) == cell['model'])
         and own.get('protocol') == record.get('protocol')
         and _is_cell({**own, 'variant': own.get('variant') or algorithm}, cell)
         for own in paper_cells(record['paper_cell'])

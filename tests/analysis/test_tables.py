@@ -86,6 +86,33 @@ def test_a_run_lands_in_its_own_cell_only(numbers):
     assert row.cells()[3:6] == ('81.73', '81.00', '-0.73')
 
 
+def test_a_cell_whose_model_is_a_method_counts_runs_from_the_config_of_that_method(numbers):
+    cell = dict(paper='PixCon-supp', table='3', dataset='COCO', backbone='', variant='COCO-800ep')
+    cell |= dict(metric=['APbb', 'APmk'], models={'pixcon-sr_r50_coco': 'PixCon-SR'})
+    runs = [
+        record(seed, initialised_from=pretrained('PixCon', f'{name}.py'))
+        | dict(paper_cell=cell, metrics_final={'APbb': 40.0 + seed, 'APmk': 36.0})
+        for seed, name in enumerate(['pixcon-sr_r50_coco', 'pixcon-sim_r50_coco'])
+    ]
+    filled = [row for row in paper_rows(numbers, runs, 'pixcon-supp', '3') if row.values]
+    assert [(row.task, row.metric, row.values) for row in filled] == [
+        ('COCO PixCon-SR', 'APbb', [40.0]),
+        ('COCO PixCon-SR', 'APmk', [36.0]),
+    ]
+
+
+def test_pairs_of_an_earlier_year_belong_to_a_cell_that_says_so(numbers):
+    cell = dict(paper='SemCL', table='4', dataset='VOC2007', backbone='R50', metric='AP50')
+    start = pretrained('SemCL')
+    start['run']['pairs_of'] = 'VOC2012'
+    runs = [
+        record(seed, initialised_from=start, metrics_final={'AP50': 80.0}, paper_cell=cell | more)
+        for seed, more in enumerate([{}, {'pairs_of': 'VOC2012'}])
+    ]
+    filled = [row for row in paper_rows(numbers, runs, 'semcl', '4') if row.values]
+    assert [(row.task, row.values) for row in filled] == [('VOC2007 test R50', [80.0])]
+
+
 def test_a_run_with_several_metrics_lands_in_a_cell_of_each(numbers):
     cell = dict(paper='SemCL', table='6', dataset='NYUv2', backbone='R50', variant='SemCL')
     run = record(paper_cell=dict(cell, metric=['AbsRel', 'RMSE']))
