@@ -257,3 +257,30 @@ def test_impossible_settings_are_named(change):
     settings = dict(num_classes=3, dim=8, num_images=4, pixels_per_class=7)
     with pytest.raises(ValueError, match=next(iter(change))):
         RegionMemoryBank(**{**settings, **change})
+
+
+def test_a_region_memory_refuses_to_embed_few_pixels_only():
+    bank = RegionMemoryBank(2, 3, 4, 4)
+    with pytest.raises(ValueError, match='leave out project'):
+        bank.update(
+            torch.randn(1, 5, 4, 4), torch.zeros(1, 4, 4), torch.tensor([0]), project=lambda x: x
+        )
+
+
+@pytest.mark.slow
+def test_reading_and_writing_are_one_graph_for_the_compiler():
+    def step(bank, embeddings, labels, index):
+        bank.update(embeddings, labels, index)
+        return bank.keys()
+
+    plain, compiled = (RegionMemoryBank(3, 4, 5, 6, pixels_per_image=32) for _ in range(2))
+    fast = torch.compile(step, backend='aot_eager', fullgraph=True)
+    for number in range(3):
+        labels = torch.randint(3, (2, 4, 8))
+        batch = torch.randn(2, 4, 4, 8), labels, torch.tensor([2 * number, 2 * number + 1])
+        torch.manual_seed(number)  # all pixels enter; which of them stay is in their order
+        keys, classes = step(plain, *batch)
+        torch.manual_seed(number)
+        fast_keys, fast_classes = fast(compiled, *batch)
+        assert torch.equal(classes, fast_classes)
+        torch.testing.assert_close(keys, fast_keys)

@@ -104,7 +104,7 @@ class PixelContrastHead(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return unit embeddings (B, D, H, W) of feature maps, e.g. for a picture of them."""
-        return _unit(self.output(self.hidden(self._select(inputs))))
+        return _unit(self.output(self.hidden(self.select(inputs))))
 
     def loss(
         self,
@@ -135,32 +135,45 @@ class PixelContrastHead(BaseModule):
                 "contrast_head; elsewhere choose anchor_mode='random'"
             )
         labels = torch.stack([sample.gt_sem_seg.data for sample in batch_data_samples]).squeeze(1)
-        hidden = self.hidden(self._select(inputs))
+        hidden = self.hidden(self.select(inputs))
         size = tuple(hidden.shape[-2:])
         table = self.criterion.sample(labels, predictions, size)
         if reads_are_free(hidden):
             table = table.compact()
+        # The last convolution is linear and pixel by pixel: of all pixels, anchors alone need it.
+        anchors = self._project(gather_pixels(hidden, table.index))
         losses = {}
-        if self.memory is None:
-            # The last convolution is linear and pixel by pixel: only anchors need it.
-            anchors = gather_pixels(hidden, table.index)
-            anchors = F.linear(anchors, self.output.weight.flatten(1), self.output.bias)
-            loss = self.criterion.contrast(anchors, table, size[0] * size[1])
-        else:
-            embeddings = self.output(hidden)
-            anchors = gather_pixels(embeddings, table.index)
+        if self.memory is not None:
             slots = max(self.memory.num_classes * self.memory.slots_per_class, 1)
             losses['memory_filled'] = self.memory.counts().sum() / slots
-            loss = self.criterion.contrast(anchors, table, size[0] * size[1], self.memory)
-            if self.training:
-                index = self._image_index(batch_data_samples, labels.device)
-                self.memory.update(_unit(embeddings.detach()), labels, index)
+        loss = self.criterion.contrast(anchors, table, size[0] * size[1], self.memory)
+        if self.training and self.memory is not None:
+            self._remember(hidden.detach(), labels, batch_data_samples)
         losses['loss_contrast'] = loss * (self.calls >= self.warmup_iters)
         if self.training:
             self.calls += 1
         return losses
 
-    def _select(self, inputs: Sequence[Tensor]) -> Tensor:
+    def _project(self, hidden: Tensor) -> Tensor:
+        """Return embeddings (..., D) of hidden features (..., K): the last convolution."""
+        weight = self.output.weight.flatten(1)
+        return F.linear(hidden.to(weight.dtype), weight, self.output.bias)
+
+    @torch.no_grad()
+    def _remember(self, hidden: Tensor, labels: Tensor, samples: Sequence) -> None:
+        """Add this step's embeddings to the memory.
+
+        A pixel memory keeps few pixels, and only these are embedded. A region is the mean of unit
+        vectors, so that it needs the length of every pixel's embedding: the whole map is made, but
+        without a graph.
+        """
+        if not self.memory.region_slots:
+            self.memory.update(hidden, labels, project=self._project)
+            return
+        index = self._image_index(samples, labels.device)
+        self.memory.update(_unit(self.output(hidden)), labels, index)
+
+    def select(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return the features that are projected, (B, C, H, W)."""
         maps = [inputs[index] for index in self.in_index]
         size = maps[0].shape[-2:]
@@ -170,10 +183,8 @@ class PixelContrastHead(BaseModule):
         ]
         return torch.cat([maps[0], *resized], dim=1) if resized else maps[0]
 
-    def _image_index(self, samples: Sequence, device: torch.device) -> Tensor | None:
-        """Return the place of each image in the training set (B,), None where nothing needs it."""
-        if not self.memory.region_slots:
-            return None
+    def _image_index(self, samples: Sequence, device: torch.device) -> Tensor:
+        """Return the place of each image in the training set, (B,)."""
         if any('sample_idx' not in sample.metainfo for sample in samples):
             raise ValueError(
                 "a region memory needs to know images: add 'sample_idx' to meta_keys of "

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from semcl_mm.distributed import all_gather
 from semcl_mm.losses.arguments import check_choice
-from semcl_mm.losses.pixel_sampling import draw_per_group, resize_labels, spread_draw
-from semcl_mm.losses.similarity import as_float, full_precision, normalise
+from semcl_mm.losses.pixel_sampling import resize_labels, spread_draw
+from semcl_mm.losses.similarity import full_precision
+from semcl_mm.memory.contributions import pick_pixels, pool_regions
 from semcl_mm.memory.staged import StagedMemory, check_storage
 
 __all__ = ['MEMORY_KINDS', 'RegionMemoryBank']
@@ -175,26 +178,31 @@ class RegionMemoryBank(StagedMemory):
         labels: Tensor,
         image_index: Tensor | None = None,
         generator: torch.Generator | None = None,
+        project: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Add a batch of images.
 
         Args:
             embeddings: (B, D, H, W); a region's embedding is the mean of them as given, which for
-                the paper is a mean of unit vectors.
+                the paper is a mean of unit vectors. With ``project``: (B, K, H, W) features.
             labels: (B, H', W') integers, resized to (H, W) by nearest neighbour.
             image_index: (B,) position of each image in the training set; negative: in no slot.
                 Of the same slot twice in a batch the last one stays. Not needed without region
                 memory.
             generator: Source of randomness for the choice of pixels.
+            project: (..., K) features -> (..., D) embeddings, applied to the pixels that are kept
+                and to no other. Not with a region memory: the mean of unit vectors needs the
+                length of each embedding, so that all of them have to be made.
 
         Raises:
-            ValueError: If the shapes do not fit, or there is no image index but a region memory.
+            ValueError: If the shapes do not fit, there is no image index but a region memory, or
+                ``project`` and a region memory.
         """
-        self._check(embeddings, labels, image_index)
+        self._check(embeddings, labels, image_index, project is not None)
         if self.memory == 'none':
             return
         with full_precision(embeddings):
-            payload = self._prepare(embeddings.detach(), labels, image_index, generator)
+            payload = self._prepare(embeddings.detach(), labels, image_index, generator, project)
         self.stage(*(all_gather(part) if self.gather else part for part in payload))
 
     def _prepare(
@@ -203,6 +211,7 @@ class RegionMemoryBank(StagedMemory):
         labels: Tensor,
         image_index: Tensor | None,
         generator: torch.Generator | None,
+        project: Callable[[Tensor], Tensor] | None,
     ) -> list[Tensor]:
         """Return what this rank adds, in shapes that depend on the batch size alone."""
         height, width = embeddings.shape[-2:]
@@ -212,46 +221,27 @@ class RegionMemoryBank(StagedMemory):
         embeddings = embeddings.flatten(2)
         payload = []
         if self.pixel_slots:
-            payload += self._pick_pixels(embeddings, labels, generator)
+            of = self.num_classes, self.pixels_per_image
+            pixels, exist = pick_pixels(embeddings, labels, *of, generator, project)
+            payload += [pixels.to(self.slots.dtype), exist]
         if self.region_slots:
-            payload += [*self._pool_regions(embeddings, labels), image_index.to(labels.device)]
+            regions, exist = pool_regions(embeddings, labels, self.num_classes)
+            payload += [regions.to(self.slots.dtype), exist, image_index.to(labels.device)]
         return payload
 
-    def _check(self, embeddings: Tensor, labels: Tensor, image_index: Tensor | None) -> None:
+    def _check(
+        self, embeddings: Tensor, labels: Tensor, image_index: Tensor | None, projected: bool
+    ) -> None:
         shape = tuple(embeddings.shape)
-        if len(shape) != 4 or shape[1] != self.dim:
+        if projected and self.region_slots:
+            raise ValueError('a region memory needs embeddings of all pixels: leave out project')
+        if len(shape) != 4 or (shape[1] != self.dim and not projected):
             raise ValueError(f'embeddings must be (B, {self.dim}, H, W), got {shape}')
         if labels.ndim != 3 or len(labels) != shape[0]:
             raise ValueError(f'labels must be ({shape[0]}, H, W), got {tuple(labels.shape)}')
         if self.region_slots and (image_index is None or tuple(image_index.shape) != shape[:1]):
             given = None if image_index is None else tuple(image_index.shape)
             raise ValueError(f'image_index must be ({shape[0]},) for a region memory, got {given}')
-
-    def _pick_pixels(
-        self, embeddings: Tensor, labels: Tensor, generator: torch.Generator | None
-    ) -> list[Tensor]:
-        """Return V random pixels per image and class, (B, C, V, D), and which exist, (B, C, V)."""
-        batch, _, area = embeddings.shape
-        num_groups = batch * self.num_classes
-        first = torch.arange(batch, device=labels.device)[:, None] * self.num_classes
-        groups = torch.where(labels < self.num_classes, labels + first, num_groups).flatten()
-        table, _ = draw_per_group(groups, num_groups, self.pixels_per_image, generator)
-        table = table.view(batch, -1)
-        pixel = (table % area).where(table >= 0, 0)
-        # One gather per image along the pixels; (B, C * V, D) afterwards.
-        picked = embeddings.gather(2, pixel[:, None].expand(-1, self.dim, -1)).transpose(1, 2)
-        shape = (batch, self.num_classes, self.pixels_per_image)
-        stored = normalise(picked).to(self.slots.dtype)
-        return [stored.view(*shape, self.dim), (table >= 0).view(shape).byte()]
-
-    def _pool_regions(self, embeddings: Tensor, labels: Tensor) -> list[Tensor]:
-        """Return the mean direction per image and class, (B, C, D), and which exist, (B, C)."""
-        classes = torch.arange(self.num_classes, device=labels.device)
-        members = labels[:, None, :] == classes[:, None]
-        embeddings = as_float(embeddings)
-        # The direction of the sum is that of the mean. As a product it is deterministic on a GPU.
-        total = torch.bmm(members.to(embeddings.dtype), embeddings.transpose(1, 2))
-        return [normalise(total).to(self.slots.dtype), members.any(dim=2).byte()]
 
     def write(self, *payload: Tensor) -> None:
         """Write what :meth:`update` prepared, image after image."""

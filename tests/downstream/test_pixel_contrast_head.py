@@ -8,23 +8,45 @@ from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTenso
 from semcl_mm.downstream import PixelContrastHead
 
 
-def test_only_anchors_pass_the_last_convolution_and_nothing_else_changes():
-    """Without memory: loss and gradients of the dense embedding map at the same anchors."""
+class WholeMap(PixelContrastHead):
+    """Makes the embedding of every pixel with a graph, as is written in the paper."""
+
+    def loss(self, inputs, batch_data_samples, train_cfg=None, predictions=None):
+        labels = stack(batch_data_samples)
+        embeddings = self.output(self.hidden(self.select(inputs)))
+        loss = self.criterion(embeddings, labels, predictions, self.memory)
+        if self.memory is not None:
+            unit = torch.nn.functional.normalize(embeddings.detach(), dim=1)
+            index = torch.tensor([sample.metainfo['sample_idx'] for sample in batch_data_samples])
+            self.memory.update(unit, labels, index if self.memory.region_slots else None)
+        return dict(loss_contrast=loss)
+
+
+@pytest.mark.parametrize('memory', [None, 'pixel', 'region', 'both'])
+def test_the_last_convolution_on_few_pixels_changes_no_loss_gradient_or_key(memory):
+    """Three steps, same draws; without regions no other pixel passes the last convolution."""
+    settings = dict(dim=5, norm_cfg=BN, loss=dict(anchors_per_class=7))
+    settings['memory'] = memory and MEMORY | dict(memory=memory)
     torch.manual_seed(0)
-    contrast = PixelContrastHead(6, CLASSES, dim=5, norm_cfg=BN, loss=dict(anchors_per_class=7))
-    features = [torch.randn(2, 6, 16, 16)]
-    _, samples = batch()
-    predictions = torch.randint(CLASSES, (2, 16, 16))
-    torch.manual_seed(1)
-    loss = contrast.loss(features, samples, predictions=predictions)['loss_contrast']
-    torch.manual_seed(1)
-    dense = contrast.output(contrast.hidden(features[0]))
-    expected = contrast.criterion(dense, stack(samples), predictions)
-    torch.testing.assert_close(loss, expected)
-    parameters = list(contrast.parameters())
-    torch.testing.assert_close(
-        torch.autograd.grad(loss, parameters), torch.autograd.grad(expected, parameters)
-    )
+    sparse = PixelContrastHead(6, CLASSES, **settings)
+    whole = WholeMap(6, CLASSES, **settings)
+    whole.load_state_dict(sparse.state_dict())
+    passed = []
+    sparse.output.register_forward_hook(lambda *_: passed.append(torch.is_grad_enabled()))
+    for step in range(3):
+        features = torch.randn(2, 6, 16, 16, requires_grad=True)
+        _, samples = batch(seed=step)
+        predictions = torch.randint(CLASSES, (2, 16, 16))
+        results = []
+        for head in (sparse, whole):
+            torch.manual_seed(step)
+            loss = head.loss([features], samples, predictions=predictions)['loss_contrast']
+            results.append((loss, torch.autograd.grad(loss, [features, *head.parameters()])))
+        torch.testing.assert_close(*results)
+    if memory is not None:
+        assert sparse.memory.counts().sum() > 0
+        torch.testing.assert_close(sparse.memory.state_dict(), whole.memory.state_dict())
+    assert passed == ([False] * 3 if memory in ('region', 'both') else [])
 
 
 def identity_head(size, **memory):
