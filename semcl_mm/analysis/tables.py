@@ -119,6 +119,8 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         if name not in metrics:
             continue
         task = Path(record['config']).stem
+        if record.get('protocol'):
+            task = f'{task} ({record["protocol"]})'
         initial, run = initial_name(record), {}
         if not isinstance(record['initialised_from'], str):
             run = record['initialised_from'].get('run') or {}
@@ -141,8 +143,9 @@ def paper_rows(
     that must have made the start, for cells whose variant says something else, and
     ``paper_cell.models`` the model by the name of the pretraining's config. Run and pretraining
     must follow their config files to the letter (``as_published``), and the pairs be those of the
-    cell's data set, or ``paper_cell.pairs_of``. ``paper_cell.protocol`` names how the paper tests, and the record must say that
-    its metrics were measured so. Of two runs of one seed the newer counts.
+    cell's data set, or of ``paper_cell.pairs_of``. ``paper_cell.protocol`` names how the paper
+    tests, and the record must say that its metrics were measured so. Of two runs of one seed the
+    newer counts.
 
     Args:
         numbers: What :func:`read_paper_numbers` gave.
