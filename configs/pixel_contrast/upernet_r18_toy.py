@@ -15,6 +15,7 @@ with read_base():
     from .._base_.models.pixel_contrast import *
     from .._base_.models.upernet import *
     from .._base_.schedules.seg_adamw import *
+    from .._base_.tta import *
 
 model.merge(
     dict(
@@ -37,6 +38,7 @@ model.contrast_head.merge(
     )
 )
 train_dataloader.dataset.pipeline[-1].merge(dict(meta_keys=contrast_meta_keys))
+tta_pipeline[1].transforms[2][0].merge(dict(num_classes=num_classes))
 train_cfg.merge(dict(max_iters=900, val_interval=900))
 optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
 param_scheduler[0].merge(dict(end=20))

@@ -4,7 +4,12 @@ import os
 from collections.abc import Callable, Mapping
 
 import torch
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
+from mmengine.model import (
+    BaseTTAModel,
+    MMDistributedDataParallel,
+    is_model_wrapper,
+    revert_sync_batchnorm,
+)
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as BaseRunner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
@@ -154,7 +159,8 @@ class Runner(BaseRunner):
 
     @property
     def _unwrapped_model(self) -> nn.Module:
-        return self.model.module if is_model_wrapper(self.model) else self.model
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        return model.module if isinstance(model, BaseTTAModel) else model
 
     # -- checkpoints -------------------------------------------------------------------------
 

@@ -5,9 +5,10 @@ import time
 import uuid
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from semcl_mm.analysis.provenance import (
     as_published,
@@ -26,6 +27,8 @@ __all__ = ['RunRecordHook']
 
 #: Metrics of which the smallest value is the best one.
 LOWER_IS_BETTER = ('loss', 'absrel', 'sqrel', 'rmse', 'rmselog', 'log10', 'silog')
+#: ``paper_cell.protocol`` of papers that test so.
+AVERAGED = 'multi-scale and flip'
 _CARRIED = ('run_id', 'metrics_best', 'wall_seconds', 'initialised_from')
 
 
@@ -36,7 +39,8 @@ class RunRecordHook(Hook):
     The record is written when training starts (status ``running``), after every validation and
     at the end (``finished``; ``stopped`` where an error or a signal ended the process). It also
     goes into the checkpoints' ``meta['run']``: a downstream run knows what pretrained its
-    backbone, and a resumed run carries on the best metrics and the wall time.
+    backbone, and a resumed run carries on the best metrics and the wall time. A test over scales
+    and flips (``tools/test.py --tta``) leaves a record of its own, which names this ``protocol``.
     """
 
     priority = 'VERY_LOW'
@@ -58,6 +62,7 @@ class RunRecordHook(Hook):
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Take over the numbers of the run that is resumed."""
         run = checkpoint.get('meta', {}).get('run')
+        self._loaded = run
         if runner.resumed and run:
             self._resumed = {key: run[key] for key in _CARRIED if key in run}
 
@@ -73,6 +78,13 @@ class RunRecordHook(Hook):
             if known is None or (value < known if lower else value > known):
                 best[key] = value
         self._update(runner, metrics_final=metrics)
+
+    def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Note what a finished run reaches when its predictions are averaged over scales."""
+        run = getattr(self, '_loaded', None)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if metrics and run and isinstance(model, BaseTTAModel) and is_main_process():
+            write_json(Path(runner.log_dir) / RECORD_NAME, _averaged(run, runner.cfg, metrics))
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Let the checkpoint say what made it."""
@@ -135,6 +147,29 @@ def _describe(runner) -> dict:
         'resumed_from': None,
         'started': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
         'metrics_final': {},
+    }
+
+
+def _averaged(run: dict, cfg: Config, metrics: dict[str, float]) -> dict:
+    """The record of a test with augmentations, from the record of the run that was tested."""
+    published = Config.fromfile(cfg.filename)
+    to_the_letter = (
+        Path(run['config']).stem == Path(cfg.filename).stem
+        and cfg.tta_pipeline == published.tta_pipeline
+        and cfg.test_evaluator == published.test_evaluator
+    )
+    metrics = {key: float(value) for key, value in metrics.items()}
+    return {
+        **run,
+        'run_id': f'{run["run_id"]}-tta',
+        'name': f'{run["name"]}_tta',
+        'config_hash': f'{run["config_hash"]}-tta',
+        'protocol': AVERAGED,
+        'status': 'finished' if run['iterations'] == run['max_iters'] else 'stopped',
+        'as_published': run['as_published'] and to_the_letter,
+        'started': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
+        'metrics_final': metrics,
+        'metrics_best': metrics,
     }
 
 
