@@ -106,8 +106,9 @@ def _built(config: ModuleConfig) -> nn.Module:
 def _monitor(query: Tensor, local_keys: Tensor) -> dict[str, Tensor]:
     """Scalars that show a collapse before the loss does; (B, C) and (B, P, C)."""
     query = F.normalize(query.float(), dim=-1)
-    means = F.normalize(local_keys.float(), dim=-1).mean(dim=1)
-    similarity = query @ means.T  # (B, B); the mean cosine is the cosine sum of the mean patch
+    means = F.normalize(local_keys.float(), dim=-1).mean(dim=1)  # (B, C)
+    with torch.autocast(query.device.type, enabled=False):
+        similarity = query @ means.T  # (B, B): mean cosines with the patches of an image
     positive = similarity.diagonal().mean()
     monitored = {'positive_similarity': positive}
     batch, channels = query.shape
