@@ -101,7 +101,8 @@ class CACL(MomentumEncoder):
         Returns:
             ``loss_global``, ``loss_pixel`` and ``loss_cycle``, of the heads that there are, and
             without gradient ``matched_in_place``, the share of cells whose match is the one in
-            their position, and ``cell_std``, which goes to 0 in a collapse.
+            their position, and for each head ``global_std`` …, how far apart the cells of an
+            image are (:func:`~semcl_mm.models.monitors.spread`): 0 is a collapse.
 
         Raises:
             ValueError: There are not two frames of one shape, or ``output_stride`` is wrong.
@@ -135,8 +136,7 @@ class CACL(MomentumEncoder):
         for name, cells in there.items():
             keys = draw_keys(cells, 0 if name == 'global' else self.queued_cells)
             self.queues[name].enqueue(keys)
-        first = next(iter(here.values()))
-        return {**losses, 'cell_std': spread(first, dim=1)}
+        return losses | {f'{name}_std': spread(cells, dim=1) for name, cells in here.items()}
 
     @torch.no_grad()
     def _matches(self, here: Cells, there: Cells) -> Tensor:

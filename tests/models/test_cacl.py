@@ -220,7 +220,7 @@ def test_without_any_information_the_losses_are_logarithms_of_the_choices():
     assert losses['loss_global'].item() == pytest.approx(math.log(1 + 7))
     assert losses['loss_pixel'].item() == pytest.approx(math.log(1 + 7))
     assert losses['loss_cycle'].item() == pytest.approx(math.log(6 + 7))
-    assert losses['cell_std'] == 0
+    assert losses['global_std'] == losses['pixel_std'] == losses['cycle_std'] == 0
 
 
 def test_identical_frames_match_in_place():
