@@ -73,12 +73,20 @@ class ViewRecipe:
             raise ValueError(f'{name}={value} of a view must be {meaning}, in [{low}, {high}]')
 
     @classmethod
-    def parse(cls, views: Sequence[Mapping]) -> tuple['ViewRecipe', ...]:
+    def parse(cls, views: Sequence[Mapping] | str) -> tuple['ViewRecipe', ...]:
         """Turn the list of dicts of a config into recipes.
+
+        A config that was written out names a list of this module instead of holding it; such a
+        name (``'semcl_mm.datasets.MOCO_VIEWS'`` or just ``'MOCO_VIEWS'``) is as good as the list.
 
         Raises:
             ValueError: if the list is empty or a dict has an unknown key or a bad value.
         """
+        if isinstance(views, str):
+            name = views.rpartition('.')[2]
+            if name not in _NAMED:
+                raise ValueError(f'views={views!r} must be a list or one of {sorted(_NAMED)}')
+            views = _NAMED[name]
         if not views:
             raise ValueError('views is empty: at least one view is needed')
         known = {field.name for field in fields(cls)}
@@ -123,3 +131,10 @@ MOCO_VIEWS: tuple[dict, ...] = (dict(_STRONG, scale=(0.2, 1.0), saturation=0.4, 
 SIMCLR_VIEWS: tuple[dict, ...] = (
     dict(_STRONG, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur=0.5),
 ) * 2
+
+_NAMED = dict(
+    BYOL_VIEWS=BYOL_VIEWS,
+    MOCO_VIEWS=MOCO_VIEWS,
+    SEMCL_VIEWS=SEMCL_VIEWS,
+    SIMCLR_VIEWS=SIMCLR_VIEWS,
+)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import default_collate
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -160,6 +161,15 @@ def test_a_batch_with_parameters_needs_a_preprocessor_that_applies_them(photos):
     batch = default_collate([views_of(photos, photometry='device')[PairDraw(0, 0, 0)]])
     with pytest.raises(ValueError, match=r'ViewDataPreprocessor.*photometry=True'):
         ViewDataPreprocessor()(batch)
+
+
+def test_a_config_that_was_written_out_gives_the_same_views(photos, tmp_path, repository):
+    cfg = Config.fromfile(repository / 'configs/_base_/datasets/views_toy.py')
+    cfg.dump(tmp_path / 'written.py')
+    written = Config.fromfile(tmp_path / 'written.py').train_dataloader.dataset
+    assert ViewRecipe.parse(written.views) == ViewRecipe.parse(BYOL_VIEWS)
+    with pytest.raises(ValueError, match="views='MOCO' must be a list or one of"):
+        views_of(photos, views='MOCO')
 
 
 def test_min_overlap_needs_two_views(photos):
