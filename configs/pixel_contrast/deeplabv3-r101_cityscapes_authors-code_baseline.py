@@ -1,8 +1,8 @@
 """DeepLabV3 with a dilated ResNet-101 on Cityscapes as in the authors' code, no contrast, 40k iterations, batch 8.
 
-Cross-image pixel contrast (ICCV 2021), README of the code: 72.75 mIoU on val.
+Cross-image pixel contrast (ICCV 2021), README of the code: 72.75 mIoU on val, one scale (its script).
 The settings of the authors' code, not of the paper: no memory, half hard and half easy anchors, warm-up,
-norm in the projection, weighted cross entropy, scales from 0.5 on.
+norm in the projection, weighted cross entropy, align_corners; --tta takes scales from 0.5 on.
     tools/dist_train.sh configs/pixel_contrast/deeplabv3-r101_cityscapes_authors-code_baseline.py 4 --pretrained CKPT
 """
 
@@ -33,5 +33,5 @@ train_cfg.merge(dict(max_iters=40000, val_interval=4000))
 paper_cell = dict(
     paper='PixelContrast', table='README', dataset='Cityscapes', split='val',
     model='DeepLabV3', backbone='ResNet-101', metric='mIoU',
-    variant='CE only (40K it)', protocol='multi-scale and flip',
+    variant='CE only (40K it)',
 )  # fmt: skip

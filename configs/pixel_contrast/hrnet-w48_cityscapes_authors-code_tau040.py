@@ -1,8 +1,8 @@
 """HRNetV2-W48 on Cityscapes as in the authors' code, temperature 0.40, 40k iterations, batch 8.
 
-Cross-image pixel contrast (ICCV 2021), README of the code: 79.40 mIoU on val.
+Cross-image pixel contrast (ICCV 2021), README of the code: 79.40 mIoU on val, one scale (its script).
 The settings of the authors' code, not of the paper: no memory, half hard and half easy anchors, warm-up,
-norm in the projection, weighted cross entropy, scales from 0.5 on.
+norm in the projection, weighted cross entropy, align_corners; --tta takes scales from 0.5 on.
     tools/dist_train.sh configs/pixel_contrast/hrnet-w48_cityscapes_authors-code_tau040.py 4 --pretrained CKPT
 """
 
@@ -38,5 +38,5 @@ train_cfg.merge(dict(max_iters=40000, val_interval=4000))
 paper_cell = dict(
     paper='PixelContrast', table='README', dataset='Cityscapes', split='val',
     model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU',
-    variant='contrast no memory tau=0.40 (40K it)', protocol='multi-scale and flip',
+    variant='contrast no memory tau=0.40 (40K it)',
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """SegFormer-B2 on Cityscapes, no contrast, 160k iterations, batch 8 (4 GPUs x 2).
 
 Cross-image pixel contrast (ICCV 2021), not a row of the paper.
+Learning rates are those of Swin's UPerNet: the head has no higher one.
     tools/dist_train.sh configs/pixel_contrast/segformer-b2_cityscapes_baseline.py 4 --pretrained CKPT
 """
 

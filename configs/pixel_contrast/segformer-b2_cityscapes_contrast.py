@@ -2,6 +2,7 @@
 
 Cross-image pixel contrast (ICCV 2021), not a row of the paper.
 Memory: 637 MB.
+Learning rates are those of Swin's UPerNet: the head has no higher one.
     tools/dist_train.sh configs/pixel_contrast/segformer-b2_cityscapes_contrast.py 4 --pretrained CKPT
 """
 

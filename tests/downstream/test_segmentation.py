@@ -1,10 +1,21 @@
 """Data sets and loaders of segmentation: labels arrive as the classes say, or not at all."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from semcl_mm.downstream import CamVidDataset, CheckedImage, CheckedSegAnnotations, ToySegDataset
+from semcl_mm.downstream import (
+    CamVidDataset,
+    CheckedImage,
+    CheckedSegAnnotations,
+    CityscapesSplits,
+    CityscapesSubmission,
+    RandomScale,
+    ToySegDataset,
+)
 
 
 @pytest.fixture
@@ -82,3 +93,55 @@ def test_the_toy_world_is_a_segmentation_data_set(toy_world):
     )
     assert len(data_set) == 6
     assert {int(v) for item in data_set for v in np.unique(item['gt_seg_map'])} <= {*range(9), 255}
+
+
+def test_random_scale_draws_factors_of_the_images_own_size_and_keeps_labels_as_they_are():
+    image = np.zeros((40, 60, 3), np.uint8)
+    labels = np.repeat(np.array([[3, 255]], np.uint8), 30, axis=1).repeat(40, axis=0)
+    factors = []
+    for _ in range(30):
+        results = dict(img=image, gt_seg_map=labels, seg_fields=['gt_seg_map'])
+        results = RandomScale(ratio_range=(0.5, 2.0))(results)
+        height, width = results['img'].shape[:2]
+        assert results['gt_seg_map'].shape == (height, width)
+        assert set(np.unique(results['gt_seg_map'])) == {3, 255}
+        assert width / height == pytest.approx(1.5, abs=0.05)
+        factors.append(height / 40)
+    assert 0.5 <= min(factors) < 0.8
+    assert 1.5 < max(factors) <= 2.0
+    with pytest.raises(ValueError, match='ratio_range'):
+        RandomScale(ratio_range=(2.0, 0.5))
+
+
+def test_two_splits_of_cityscapes_are_one_data_set_that_numbers_every_image(tmp_path):
+    for split, names in (('train', ('b', 'a')), ('val', ('c',)), ('test', ('d',))):
+        for folder, suffix in (('leftImg8bit', ''), ('gtFine', '_gtFine_labelTrainIds')):
+            place = tmp_path / folder / split / 'city'
+            place.mkdir(parents=True)
+            for name in names:
+                stem = f'{name}_leftImg8bit' if folder == 'leftImg8bit' else name + suffix
+                (place / f'{stem}.png').touch()
+    data_set = CityscapesSplits(
+        splits=('train', 'val'),
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='leftImg8bit', seg_map_path='gtFine'),
+    )
+    found = [data_set.get_data_info(index) for index in range(len(data_set))]
+    assert [info['sample_idx'] for info in found] == [0, 1, 2]
+    names = [Path(info['img_path']).relative_to(tmp_path / 'leftImg8bit') for info in found]
+    assert [str(name)[:-4] for name in names] == [
+        f'{place}_leftImg8bit' for place in ('train/city/a', 'train/city/b', 'val/city/c')
+    ]
+    assert all(Path(info['seg_map_path']).is_file() for info in found)
+
+
+def test_a_submission_holds_the_benchmarks_label_of_every_class(tmp_path):
+    classes = torch.arange(19).view(1, 1, 19)
+    metric = CityscapesSubmission(output_dir=str(tmp_path / 'out'))
+    sample = dict(pred_sem_seg=dict(data=classes), img_path='x/berlin_1_leftImg8bit.png')
+    metric.process({}, [sample])
+    assert metric.evaluate(size=1) == {'images_written': 1}
+    written = np.asarray(Image.open(tmp_path / 'out/berlin_1_leftImg8bit.png'))
+    # road 7, sidewalk 8, building 11 … bicycle 33, as the benchmark's table of labels has them
+    expected = '7 8 11 12 13 17 19 20 21 22 23 24 25 26 27 28 31 32 33'
+    assert written.tolist() == [[int(label) for label in expected.split()]]
