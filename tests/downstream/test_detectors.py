@@ -1,0 +1,208 @@
+"""Detectors of the config tree: weights arrive, norms behave, a step and a prediction work."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from mmengine.structures import InstanceData
+from torch import nn
+
+from semcl_mm.checkpoint import load_backbone
+from semcl_mm.engine.hooks.precise_bn_hook import recompute_statistics
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+LEAVES = sorted((CONFIGS / 'detection').glob('*.py'))
+
+
+def narrow(config):
+    """The model of a leaf at a width that a test can afford; its structure stays."""
+    backbone = config.backbone
+    if 'depth' in backbone:
+        backbone.update(base_channels=8, stem_channels=8, depth=18)
+        channels = [8, 16, 32, 64]
+    else:
+        backbone.arch = dict(embed_dims=12, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 4])
+        channels = [12, 24, 48, 96]
+    roi_head = config.roi_head
+    heads = roi_head.bbox_head if isinstance(roi_head.bbox_head, list) else [roi_head.bbox_head]
+    if 'neck' in config:
+        config.neck.update(in_channels=channels, out_channels=16)
+        config.rpn_head.update(in_channels=16, feat_channels=16)
+        roi_head.bbox_roi_extractor.out_channels = 16
+        for head in heads:
+            head.update(in_channels=16, conv_out_channels=16, fc_out_channels=32)
+        if 'mask_head' in roi_head:
+            roi_head.mask_roi_extractor.out_channels = 16
+            roi_head.mask_head.update(in_channels=16, conv_out_channels=16)
+    else:
+        config.rpn_head.update(in_channels=channels[2], feat_channels=16)
+        roi_head.bbox_roi_extractor.out_channels = channels[2]
+        roi_head.shared_head.channels = heads[0].in_channels = channels[3]
+    return config
+
+
+def detector(path):
+    return MODELS.build(narrow(Config.fromfile(path).model))
+
+
+def batch(model, number=2, objects=2, size=64):
+    """Noise images with boxes, and square masks where the detector has a mask head."""
+    from mmdet.structures import DetDataSample
+    from mmdet.structures.mask import BitmapMasks
+
+    generator = torch.Generator().manual_seed(0)
+    samples = []
+    for _ in range(number):
+        boxes = torch.tensor([[4.0, 4, 40, 36], [20, 10, 60, 60]])[:objects]
+        truth = InstanceData(bboxes=boxes, labels=torch.arange(objects))
+        if model.roi_head.with_mask:
+            masks = torch.zeros(objects, size, size, dtype=torch.uint8)
+            masks[:, 10:30, 10:40] = 1
+            truth.masks = BitmapMasks(masks.numpy(), size, size)
+        shape = (size, size)
+        sample = DetDataSample(
+            metainfo=dict(
+                img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0), batch_input_shape=shape
+            )
+        )
+        sample.gt_instances, sample.ignored_instances = (
+            truth,
+            InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)),
+        )
+        samples.append(sample)
+    noise = torch.randint(0, 255, (number, 3, size, size), generator=generator)
+    return dict(inputs=list(noise.to(torch.uint8)), data_samples=samples)
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+def test_every_detector_reaches_all_its_weights_and_predicts(path):
+    """A weight without a gradient is a part that the config left unconnected."""
+    torch.manual_seed(0)
+    model = detector(path).train()
+    data = model.data_preprocessor(batch(model), True)
+    losses = model(**data, mode='loss')
+    loss, _ = model.parse_losses(losses)
+    loss.backward()
+    untouched = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert torch.isfinite(loss)
+    assert untouched == []
+    model.eval()
+    with torch.no_grad():
+        results = model.test_step(batch(model))
+    assert [set(r.pred_instances.keys()) >= {'bboxes', 'scores', 'labels'} for r in results]
+    assert ('masks' in results[0].pred_instances) == model.roi_head.with_mask
+
+
+@pytest.mark.parametrize('name', ['mask-rcnn_r18_toy', 'cascade-mask-rcnn_r18_toy'])
+def test_a_batch_without_any_object_has_a_finite_loss_and_gradients(name):
+    torch.manual_seed(0)
+    model = detector(CONFIGS / f'detection/{name}.py').train()
+    data = model.data_preprocessor(batch(model, objects=0), True)
+    loss, logged = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(torch.as_tensor(value)) for value in logged.values())
+
+
+def semcl_checkpoint(folder):
+    """What a SemCL toy run writes: backbone, target encoder, projectors."""
+    config = Config.fromfile(CONFIGS / 'semcl/toy.py').model
+    config.backbone.update(base_channels=8, stem_channels=8)
+    config.projector.in_channels = 64
+    torch.manual_seed(3)
+    model = MODELS.build(config)
+    for parameter in model.backbone.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    path = folder / 'iter_240.pth'
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, path)
+    return path, model.backbone
+
+
+@pytest.mark.parametrize('name', ['mask-rcnn_r18_toy', 'faster-rcnn-c4_r18_toy'])
+def test_the_backbone_of_a_semcl_run_arrives_whole_in_a_detector(name, tmp_path):
+    path, source = semcl_checkpoint(tmp_path)
+    model = detector(CONFIGS / f'detection/{name}.py')
+    report = load_backbone(model.backbone, path)
+    assert report.coverage == 1
+    state = model.backbone.state_dict()
+    for key, value in source.state_dict().items():
+        assert torch.equal(state[key], value), key
+    source.eval(), model.eval()
+    with torch.no_grad():
+        images = torch.randn(2, 3, 64, 64)
+        found = model.backbone(images)[-1]
+        if name.startswith('faster'):  # the last stage runs on regions
+            found = model.backbone.last_stage(found)
+        assert torch.equal(found, source(images)[-1])
+
+
+def test_the_last_stage_of_c4_is_owned_once_and_follows_a_copy():
+    model = detector(CONFIGS / 'detection/faster-rcnn-c4_r18_toy.py')
+    assert not [key for key in model.state_dict() if key.startswith('roi_head.shared_head.layer')]
+    twin = copy.deepcopy(model)
+    assert twin.roi_head.shared_head._stage[0] is twin.backbone.layer4
+    assert twin.backbone.layer4 is not model.backbone.layer4
+    regions = torch.randn(3, 32, 14, 14)
+    assert model.roi_head.shared_head(regions).shape == (3, 64, 7, 7)
+
+
+def test_frozen_stages_and_norms_keep_what_was_loaded_through_a_training_step(tmp_path):
+    """The trap: a frozen stage whose batch norms still average over the detection images."""
+    path, _ = semcl_checkpoint(tmp_path)
+    config = narrow(Config.fromfile(CONFIGS / 'detection/mask-rcnn_r18_toy.py').model)
+    config.backbone.update(frozen_stages=1, norm_eval=True)
+    model = MODELS.build(config)
+    load_backbone(model.backbone, path)
+    before = copy.deepcopy(model.backbone.state_dict())
+    model.train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    loss, _ = model.parse_losses(model(**model.data_preprocessor(batch(model), True), mode='loss'))
+    loss.backward()
+    optimizer.step()
+    for key, value in model.backbone.state_dict().items():
+        fixed = key.startswith(('conv1', 'bn1', 'layer1')) or 'running_' in key
+        assert torch.equal(value, before[key]) or not fixed, key
+    assert not torch.equal(model.backbone.layer4[0].conv1.weight, before['layer4.0.conv1.weight'])
+
+
+class Normed(nn.Module):
+    """A model of MMEngine's interface with a norm, a frozen norm and one that is not reached."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.frozen, self.idle = (nn.BatchNorm1d(3) for _ in range(3))
+
+    def data_preprocessor(self, data, training):
+        return data
+
+    def forward(self, inputs, mode):
+        self.norm(inputs), self.frozen(inputs)
+
+
+def test_recomputed_statistics_are_the_mean_over_batches_and_nothing_else_changes():
+    model = Normed().train()
+    model.frozen.eval()
+    batches = [torch.randn(8, 3) * 3 + 1 for _ in range(5)]
+    recompute_statistics(model, iter([dict(inputs=x) for x in batches]), 5)
+    mean = torch.stack([x.mean(dim=0) for x in batches]).mean(dim=0)
+    variance = torch.stack([x.var(dim=0) for x in batches]).mean(dim=0)
+    torch.testing.assert_close(model.norm.running_mean, mean)
+    torch.testing.assert_close(model.norm.running_var, variance)
+    assert model.norm.momentum == 0.1
+    assert model.norm.num_batches_tracked == 0
+    for untouched in (model.frozen, model.idle):
+        assert torch.equal(untouched.running_mean, torch.zeros(3))
+        assert torch.equal(untouched.running_var, torch.ones(3))
+
+
+def test_segmentation_does_not_import_the_detectors():
+    """They need the compiled ops of mmcv, which a machine for segmentation may not have."""
+    code = (
+        "import sys, semcl_mm.downstream; assert 'semcl_mm.downstream.detection' not in sys.modules"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True, timeout=120)
