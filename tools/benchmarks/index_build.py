@@ -9,7 +9,8 @@ Makes images and label maps at three sizes, then takes the processor time on one
   OpenCV's kernels, which the authors' C++ calls, and once in NumPy and Pillow. The authors compare
   with a scalar, which takes 40 times as long as ``inRange`` in OpenCV 4.12's Python build; the
   reference has the faster one unless ``--scalar-compare`` is given.
-- index: what build_pair_index.py does with one worker, listing and writing included. Of
+- index: what build_pair_index.py does with one worker, listing and writing included; the first
+  line says whether the compiled part of the label reader is there (if not, Pillow decodes). Of
   Cityscapes it reads the label ids, the authors the colour maps: the pairs are the same.
   ``--colour-maps`` lets both read colours.
 
@@ -34,6 +35,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from semcl_mm.datasets import label_png
 from semcl_mm.datasets.label_sources import LabelSource, cityscapes, coco_stuff, voc
 from semcl_mm.datasets.label_sources.cityscapes import COLOURS, TRAIN_ID
 from semcl_mm.datasets.pair_builder import Selection, build_index
@@ -325,7 +327,8 @@ def main(arguments: list[str] | None = None) -> None:
         ('640 x 480', coco_stuff, 'coco-stuff', 32),
         ('2048 x 1024', city, 'cityscapes', 4),
     ]
-    print('images/s and core')
+    reader = 'with' if label_png.restore_rows else 'WITHOUT'
+    print(f'images/s and core; label reader {reader} its compiled part')
     print('| labels | images | pairs | OpenCV | NumPy | index | × OpenCV | × NumPy | ', end='')
     print('reference, bytes/pair | index, bytes/pair |')
     print('|---|---|---|---|---|---|---|---|---|---|')
