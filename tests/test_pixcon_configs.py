@@ -87,3 +87,27 @@ def test_the_heads_have_norms_exactly_where_statistics_are_shared(stem):
     assert cfg.model.projector.get('hidden_norm', True) == synchronised
     assert bool(cfg.model.dense_projector.get('norm_cfg')) == synchronised
     assert cfg.model.type in (DenseCL, PixCon)
+
+
+@pytest.mark.parametrize(
+    ('stem', 'cells'),
+    [
+        ('fcn-d6_r50_voc12aug', 5 + 7 + 2),
+        ('fcn-d6_r50_cityscapes', 5 + 2),
+        ('fcn_r50_ade20k', 2),
+    ],
+)
+def test_downstream_leaves_name_each_cell_of_each_pretraining_once(stem, cells, repository):
+    from semcl_mm.analysis.tables import paper_cells, read_paper_numbers
+
+    numbers = read_paper_numbers(repository / 'configs/paper_numbers.csv')
+    own = Config.fromfile(repository / f'configs/segmentation/{stem}.py').paper_cell.to_dict()
+    found = 0
+    for cell in paper_cells(own):
+        keys = ('paper', 'table', 'dataset', 'backbone', 'metric', 'variant')
+        for pretraining, model in cell['models'].items():
+            assert (PIXCON / f'{pretraining}.py').is_file()
+            wanted = {**{key: cell[key] for key in keys}, 'model': model}
+            (row,) = [row for row in numbers if all(row[k] == v for k, v in wanted.items())]
+            found += row['value'] > 30
+    assert found == cells
