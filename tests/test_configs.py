@@ -14,12 +14,18 @@ from semcl_mm.engine.overrides import check_top_level
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LEAVES = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
 BASES = sorted(CONFIGS.glob('_base_/**/*.py'))
+DEPTH_DATA = ('nyuv2', 'kitti', 'cityscapes')
 PAPERS = {
     'cacl': {
         *(f'{b}_k400{r}' for b in ('r18', 'r50') for r in ('', '_global', '_global-pixel')),
         *(f'{b}_k400_{r}' for b in ('r18', 'r50') for r in ('simple', 'hard-cycle')),
         *(f'r18_k400_{r}' for r in ('pixel', 'global-cycle', 'augmentation', 'global-pixel-s4')),
         *(f'r18_k400_{r}' for r in ('position-s2', 'position-s4', 'position-s8', 's4')),
+    },
+    'depth': {
+        *(f'bins-depth_{b}_{d}' for b in ('r50', 'swin-t', 'swin-l') for d in DEPTH_DATA),
+        *(f'{h}-depth_vit-{s}_nyuv2' for h in ('linear', 'upernet') for s in ('ti', 's', 'b')),
+        *(f'upernet-depth_{b}_{d}' for b in ('r50', 'swin-t', 'vit-s') for d in DEPTH_DATA),
     },
     'pixcon': {
         *(f'pixcon-{v}_r50_{d}' for v in ('sim', 'coord', 'sr') for d in ('coco', 'coco-plus')),
@@ -106,7 +112,7 @@ def test_leaf_names_classes_and_leaves_nothing_open(path):
             here = f'{place}.{key}'
             if key == 'type' and not place.endswith('_cfg'):
                 assert '.' in str(value), f'{here} is {value!r}: some registry decides'
-            if place.startswith('.model'):
+            if place.startswith(('.model', '.tta_pipeline')):
                 assert value is not None or key in ('train_cfg',), f'{here} was not filled in'
             if isinstance(value, (dict, list, tuple)):
                 stack.append((here, value))

@@ -21,6 +21,7 @@ model.merge(
 )
 train_dataloader.merge(dict(num_workers=1))
 val_dataloader.merge(dict(num_workers=1))
+test_dataloader.merge(dict(num_workers=1))
 train_cfg.merge(dict(max_iters=600, val_interval=600))
 optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
 param_scheduler[0].merge(dict(end=20))

@@ -1,6 +1,7 @@
-"""UPerNet for depth with a half-width ResNet-18 on the depth sample, 300 iterations of 8.
+"""UPerNet for depth with a half-width ResNet-18 on the depth sample, 600 iterations of 8.
 
-tools/train.py configs/depth/upernet-depth_r18-narrow_sample.py --pretrained CKPT
+At 160 x 120, judged at 640 x 480.
+    tools/train.py configs/depth/upernet-depth_r18-narrow_sample.py --pretrained CKPT
 """
 
 from mmengine.config import read_base
@@ -14,15 +15,20 @@ with read_base():
 
 model.merge(
     dict(
-        data_preprocessor=dict(size=crop_size),
+        data_preprocessor=dict(size=(112, 144)),
         backbone=backbone,
         decode_head=dict(in_channels=backbone_channels, max_depth=max_depth, channels=64),
     )
 )
+train_dataloader.dataset.pipeline[2].merge(dict(scale=(160, 120)))
+train_dataloader.dataset.pipeline[4].merge(dict(crop_size=(112, 144)))
+val_dataloader.dataset.pipeline[1].merge(dict(scale=(160, 120)))
+test_dataloader.dataset.pipeline[1].merge(dict(scale=(160, 120)))
 train_dataloader.merge(dict(num_workers=1))
 val_dataloader.merge(dict(num_workers=1))
-train_cfg.merge(dict(max_iters=300, val_interval=300))
+test_dataloader.merge(dict(num_workers=1))
+train_cfg.merge(dict(max_iters=600, val_interval=600))
 optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
 param_scheduler[0].merge(dict(end=20))
 param_scheduler[1].merge(dict(begin=20))
-default_hooks.merge(dict(logger=dict(interval=50), checkpoint=dict(interval=300)))
+default_hooks.merge(dict(logger=dict(interval=50), checkpoint=dict(interval=600)))
