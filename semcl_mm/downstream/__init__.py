@@ -1,5 +1,6 @@
 """Downstream tasks: the only place that imports mmseg and mmdet."""
 
+from . import depth
 from .cityscapes import CityscapesSplits, CityscapesSubmission
 from .contrast_segmentor import (
     ContrastCascadeEncoderDecoder,
@@ -40,5 +41,6 @@ __all__ = [
     'PixelContrastMixin',
     'RandomScale',
     'ToySegDataset',
+    'depth',
     'without_contrast',
 ]
