@@ -18,7 +18,7 @@ model.merge(
     dict(
         backbone=dict(backbone, out_indices=(3,)),
         head=dict(in_channels=backbone_channels[-1]),
-        queue_size=2048,
+        queue_size=512,  # 32 steps, as in the paper
     )
 )
 train_dataloader.merge(dict(batch_size=16, num_workers=1, dataset=dict(size=64)))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from semcl_mm.models import CACL, DenseMLPHead
 
@@ -253,3 +254,33 @@ def test_a_backbone_of_another_stride_and_a_single_view_are_refused():
         tiny_cacl(output_stride=8).loss(frames())
     with pytest.raises(ValueError, match='two frames'):
         tiny_cacl().loss(frames()[:1])
+
+
+class NoQuestions(TorchDispatchMode):
+    """Fails on what would have to wait for a device: values that decide shapes or leave it."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        assert name not in ('_local_scalar_dense', 'nonzero', 'masked_select', 'unique'), name
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_step_asks_the_device_nothing():
+    model = tiny_cacl(pixel_shuffle=True)
+    for _ in range(2):  # the second writes what the first has enqueued
+        with NoQuestions():
+            losses = model.loss(frames())
+            (losses['loss_global'] + losses['loss_pixel'] + losses['loss_cycle']).backward()
+
+
+@pytest.mark.gpu
+def test_a_step_on_a_gpu_never_waits_for_it():
+    model = tiny_cacl(pixel_shuffle=True).cuda()
+    views = [frame.cuda() for frame in frames()]
+    model.loss(views)
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        losses = model.loss(views)
+        (losses['loss_global'] + losses['loss_pixel'] + losses['loss_cycle']).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
