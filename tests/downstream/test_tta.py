@@ -82,6 +82,21 @@ def test_tta_is_the_mean_of_the_probabilities_of_single_passes(repository, photo
     assert torch.equal(found.gt_sem_seg.data[0], torch.from_numpy(labels).long())
 
 
+@pytest.mark.parametrize('split', ['test', 'trainval'])
+def test_images_without_labels_are_read_for_the_server_at_every_scale(repository, photo, split):
+    leaf = f'configs/pixel_contrast/hrnet-w48_cityscapes-{split}_contrast.py'
+    cfg = Config.fromfile(repository / leaf)
+    image = dict(img_path=str(photo[0] / 'image.png'), reduce_zero_label=False, seg_fields=[])
+    data = Compose(cfg.tta_pipeline)(dict(image))
+    widths = [inputs.shape[-1] for inputs in data['inputs']]
+    assert widths == [round(96 * scale) for scale in SCALES for _ in range(2)]
+    assert [sample.flip for sample in data['data_samples']] == [False, True] * len(SCALES)
+    single = Compose(cfg.test_dataloader.dataset.pipeline)(dict(image))
+    assert single['inputs'].shape == (3, 72, 96)
+    assert 'gt_sem_seg' not in single['data_samples']
+    assert cfg.val_dataloader.dataset.data_prefix.seg_map_path == 'gtFine/val'
+
+
 def test_the_command_writes_the_score_and_a_record_that_says_how_it_was_tested(
     repository, toy_world, tmp_path
 ):
