@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from semcl_mm.analysis.tables import read_paper_numbers
 from semcl_mm.downstream import FrozenEncoderDecoder
@@ -75,3 +79,44 @@ def test_pretraining_follows_the_papers_recipe(size):
     strengths = [first[key] for key in ('brightness', 'contrast', 'saturation', 'hue')]
     assert strengths == [0.8, 0.8, 0.8, 0.2]
     assert [first[key] for key in ('jitter', 'gray', 'blur')] == [0.8, 0.2, 0.5]
+
+
+def shrunk(stem):
+    """The config's model with 12 blocks of 16 channels and windows of 32 x 32."""
+    model = Config.fromfile(SEGMENTATION / f'{stem}.py').model
+    arch = dict(embed_dims=16, num_layers=12, num_heads=2, feedforward_channels=16)
+    model.backbone.merge(dict(arch=arch, img_size=32, patch_size=8))
+    model.data_preprocessor.size = (32, 32)
+    model.test_cfg.merge(dict(crop_size=(32, 32), stride=(21, 21)))
+    several = stem.startswith('upernet')
+    model.decode_head.merge(dict(in_channels=[16] * 4 if several else 16, num_classes=3))
+    if several:
+        model.decode_head.channels = 8
+        model.neck.embed_dim = 16
+        model.auxiliary_head.merge(dict(in_channels=16, channels=8, num_classes=3))
+    return MODELS.build(model)
+
+
+@pytest.mark.parametrize('head', ['linear', 'upernet'])
+def test_a_vit_makes_a_training_step_and_predicts_an_image_larger_than_its_window(head):
+    torch.manual_seed(0)
+    model = shrunk(f'{head}_vit-s_ade20k').train()
+
+    def batch(height, width, count):
+        meta = dict(img_shape=(height, width), ori_shape=(height, width))
+        samples = [SegDataSample(metainfo=meta) for _ in range(count)]
+        for sample in samples:
+            sample.gt_sem_seg = PixelData(data=torch.randint(3, (1, height, width)))
+        return [torch.randint(256, (3, height, width)) for _ in samples], samples
+
+    images, samples = batch(32, 32, 2)
+    data = model.data_preprocessor(dict(inputs=images, data_samples=samples), training=True)
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    missing = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert missing == []  # DDP would stop
+    model.eval()
+    images, samples = batch(44, 57, 1)
+    with torch.no_grad():
+        (result,) = model.test_step(dict(inputs=images, data_samples=samples))
+    assert result.pred_sem_seg.data.shape == (1, 44, 57)

@@ -10,16 +10,18 @@ The linear protocol of tools/experiments/dense_camvid.sh.
 from mmengine.config import read_base
 
 with read_base():
-    from .._base_.backbones.resnet18_narrow import *
+    from .._base_.backbones.resnet18_narrow_os8 import *
     from .._base_.datasets.seg_camvid import *
     from .._base_.default_runtime import *
-    from .._base_.models.seg_linear import *
+    from .._base_.models.linear_frozen import *
+    from .._base_.models.segmentor import *
     from .._base_.schedules.seg_linear import *
 
+model.merge(heads)
 model.merge(
     dict(
         data_preprocessor=dict(size=(192, 192)),
-        backbone=dict(backbone, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
+        backbone=backbone,
         decode_head=dict(
             in_channels=backbone_channels[1:],
             in_index=[1, 2, 3],

@@ -12,9 +12,11 @@ with read_base():
     from .._base_.backbones.resnet18_narrow import *
     from .._base_.datasets.seg_toy import *
     from .._base_.default_runtime import *
-    from .._base_.models.seg_linear import *
+    from .._base_.models.linear_frozen import *
+    from .._base_.models.segmentor import *
     from .._base_.schedules.seg_linear import *
 
+model.merge(heads)
 model.merge(
     dict(
         data_preprocessor=dict(size=(96, 96)),

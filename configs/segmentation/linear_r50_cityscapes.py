@@ -8,16 +8,18 @@ epochs (55,800 iterations here); crops of 769, batch, momentum and poly decay ar
 from mmengine.config import read_base
 
 with read_base():
-    from .._base_.backbones.resnet50 import *
+    from .._base_.backbones.resnet50_os8 import *
     from .._base_.datasets.seg_cityscapes import *
     from .._base_.default_runtime import *
-    from .._base_.models.seg_linear import *
+    from .._base_.models.linear_frozen import *
+    from .._base_.models.segmentor import *
     from .._base_.schedules.seg_linear import *
 
+model.merge(heads)
 model.merge(
     dict(
         data_preprocessor=dict(size=(769, 769)),
-        backbone=dict(backbone, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
+        backbone=backbone,
         decode_head=dict(in_channels=backbone_channels[-1], num_classes=num_classes),
     )
 )

@@ -12,8 +12,10 @@ with read_base():
     from .._base_.datasets.seg_ade20k import *
     from .._base_.default_runtime import *
     from .._base_.models.upernet_vit import *
+    from .._base_.models.segmentor import *
     from .._base_.schedules.seg_adamw_layer_decay import *
 
+model.merge(heads)
 model.merge(
     dict(
         backbone=dict(
