@@ -1,12 +1,13 @@
 """Local-to-global pretraining of a small ViT on VOC, 96 x 96 views, 400 updates of 32 images: for a CPU.
 
-Not in the paper; a pretraining of tools/experiments/dense_camvid.sh.
+Not in the paper; a pretraining of tools/experiments/dense_camvid.sh. MoCo v2's colours without blur: with
+SimCLR's, which are twice as strong, so short a training hardly leaves its start. float32, for the same reason.
     tools/train.py configs/local_global/vit-narrow_voc.py
 """
 
 from mmengine.config import read_base
 
-from semcl_mm.datasets import SIMCLR_VIEWS
+from semcl_mm.engine import OptimWrapper
 
 with read_base():
     from .._base_.backbones.vit_narrow import *
@@ -15,6 +16,9 @@ with read_base():
     from .._base_.models.local_to_global import *
     from .._base_.schedules.local_to_global_300e import *
 
+view = dict(
+    scale=(0.2, 1.0), jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, gray=0.2
+)
 model.merge(
     dict(
         backbone=dict(backbone, img_size=96, out_type='raw'),
@@ -25,12 +29,13 @@ train_dataloader.merge(
     dict(
         batch_size=32,
         num_workers=1,
-        dataset=dict(views=SIMCLR_VIEWS, size=96, min_overlap=0.0),
+        dataset=dict(views=[view, view], size=96, min_overlap=0.0),
     )
 )
 train_cfg.merge(dict(max_iters=400))
 param_scheduler[0].merge(dict(end=20))
 param_scheduler[1].merge(dict(begin=20))
-optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
+optim_wrapper.pop('dtype')
+optim_wrapper.merge(dict(type=OptimWrapper, optimizer=dict(lr=1e-3)))
 default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
 auto_scale_lr = dict(enable=False, base_batch_size=32)
