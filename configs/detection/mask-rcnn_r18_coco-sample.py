@@ -1,4 +1,4 @@
-"""Mask R-CNN with a half-width ResNet-18 on a few COCO images (short side 256), 300 iterations of 4 images.
+"""Mask R-CNN with a half-width ResNet-18 on a few COCO images (short side 256), 120 iterations of 4 images.
 
 It shows that real COCO files go through training and evaluation: a hundred images teach no detector, and
 its AP says nothing about a pretraining. ``data/coco_sample`` is laid out as COCO is.
@@ -34,7 +34,7 @@ model.merge(
     )
 )
 optim_wrapper.optimizer.lr = 4e-4
-train_cfg.merge(dict(max_iters=300, val_interval=300))
-param_scheduler[0].end = 50
-param_scheduler[1].milestones = [240, 280]
-default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=300)))
+train_cfg.merge(dict(max_iters=120, val_interval=120))
+param_scheduler[0].end = 20
+param_scheduler[1].milestones = [100]
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=120)))
