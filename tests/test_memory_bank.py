@@ -259,6 +259,18 @@ def test_impossible_settings_are_named(change):
         RegionMemoryBank(**{**settings, **change})
 
 
+def test_a_class_that_is_taken_whole_is_not_copied_and_has_the_keys_of_a_draw():
+    bank = RegionMemoryBank(3, 4, 5, 6)
+    labels = torch.arange(2).view(2, 1, 1).expand(2, 4, 4)
+    bank.update(torch.randn(2, 4, 4, 4), labels, torch.tensor([3, 1]))
+    whole, valid = bank.draw_per_class(11, classes=torch.tensor([1]))
+    assert whole.untyped_storage().data_ptr() == bank.slots.untyped_storage().data_ptr()
+    drawn, exist = bank.draw_per_class(11)  # of several classes: copied
+    assert valid.sum() == exist[1].sum() == 1 + 6
+    one, two = whole[valid], drawn[1][exist[1]]
+    assert torch.equal(one[one[:, 0].argsort()], two[two[:, 0].argsort()])
+
+
 def test_a_region_memory_refuses_to_embed_few_pixels_only():
     bank = RegionMemoryBank(2, 3, 4, 4)
     with pytest.raises(ValueError, match='leave out project'):

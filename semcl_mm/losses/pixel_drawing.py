@@ -155,7 +155,9 @@ class _Draw:
         number = logits.shape[1] - easy.sum(dim=1)
         logits = torch.where(easy, -torch.inf, logits)  # faster than filling in place
         peak = logits.amax(dim=1)
-        share = logits.softmax(dim=1).masked_fill_((number == 0)[:, None], 0)
+        share, none = logits.softmax(dim=1), number == 0
+        if not reads_are_free(none) or bool(none.any()):
+            share.masked_fill_(none[:, None], 0)  # a softmax over nothing is NaN
         # The largest weight is one over the sum of exp(logits - peak).
         total = peak - share.amax(dim=1).clamp_min(torch.finfo(share.dtype).tiny).log()
         ratio = self.wanted[labels].to(total.dtype) / number.clamp_min(1)

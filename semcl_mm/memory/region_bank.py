@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semcl_mm.distributed import all_gather
 from semcl_mm.losses.arguments import check_choice
-from semcl_mm.losses.pixel_sampling import resize_labels, spread_draw
+from semcl_mm.losses.pixel_sampling import reads_are_free, resize_labels, spread_draw
 from semcl_mm.losses.similarity import full_precision
 from semcl_mm.memory.contributions import pick_pixels, pool_regions
 from semcl_mm.memory.staged import StagedMemory, check_storage
@@ -146,11 +146,17 @@ class RegionMemoryBank(StagedMemory):
         """Draw filled slots of each class, or of ``classes`` (K,) alone; see :meth:`draw`.
 
         Returns:
-            Embeddings (K, samples, D), and (K, samples) bool: False where a class has fewer.
+            Embeddings (K, samples, D), and (K, samples) bool: False where a class has fewer. Of one
+            class on the host that is taken whole: all its N + T slots, a view, in their own order.
         """
         counts = self.counts()
         if classes is None:
             classes = torch.arange(self.num_classes, device=counts.device)
+        whole = 0 < self.slots_per_class <= samples
+        if whole and len(classes) == 1 and reads_are_free(counts):
+            (number,) = classes.tolist()
+            slots, valid = self.keys_by_class()
+            return slots[number, None], valid[number, None]
         position, valid = spread_draw(counts[classes], samples, generator)
         row = self._row(classes[:, None].expand_as(position), position)
         return self._rows(row, valid), valid

@@ -12,7 +12,7 @@ from semcl_mm.losses.pixel_contrast import PixelContrastLoss, pixel_contrast
 from semcl_mm.memory import RegionMemoryBank
 
 # The package exports the function under its module's name, which an import statement would return.
-module = importlib.import_module('semcl_mm.losses.pixel_contrast')
+module = importlib.import_module('semcl_mm.losses.pixel_exact')
 
 
 def loop_over_anchors(anchors, labels, keys, key_labels, tau, exclude_self=False, images=None):
