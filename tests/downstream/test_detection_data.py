@@ -264,3 +264,38 @@ def test_a_batch_holds_images_of_one_orientation_and_every_image_comes_once_per_
     skipped = AspectRatioSampler(sizes, 3, seed=1)
     skipped.skip(417)
     assert list(itertools.islice(skipped, 50)) == stream[417:467]
+
+
+def test_the_real_coco_sample_is_read_as_its_readme_describes_it(real_data):
+    """128 images, 939 objects of which 10 are crowds, 71 classes, 2 images without objects."""
+    settings = dict(
+        data_root=str(real_data / 'instances/coco'),
+        ann_file='annotations/instances_train2017.json',
+        data_prefix=dict(img='train2017'),
+        pipeline=[
+            dict(type=CheckedImage),
+            dict(type=CheckedDetAnnotations, with_bbox=True, with_mask=True),
+            dict(type=PackDetInputs),
+        ],
+    )
+    everything = CheckedCocoDataset(**settings, test_mode=True)
+    instances = [i for n in range(128) for i in everything.get_data_info(n)['instances']]
+    assert len(everything) == 128
+    assert (len(instances), sum(i['ignore_flag'] for i in instances)) == (939, 10)
+    assert len({i['bbox_label'] for i in instances}) == 71
+    trained = CheckedCocoDataset(**settings, filter_cfg=dict(filter_empty_gt=True))
+    assert len(trained) == 126
+    crowded = next(n for n, e in enumerate(trained) if len(e['data_samples'].ignored_instances))
+    assert trained[crowded]['data_samples'].ignored_instances.masks.masks.any()
+
+
+def test_the_real_voc_sample_is_read(real_data):
+    data = CheckedVOCDataset(
+        data_root=str(real_data / 'voc_sample/VOCdevkit'),
+        ann_file='VOC2012/ImageSets/Main/val.txt',
+        data_prefix=dict(sub_data_root='VOC2012'),
+        test_mode=True,
+        pipeline=[],
+    )
+    assert len(data) == 120
+    assert all(len(data.get_data_info(n)['instances']) for n in range(120))
