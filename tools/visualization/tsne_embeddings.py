@@ -29,7 +29,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
-from semcl_mm.analysis.tsne import neighbour_purity, tsne
+from semcl_mm.analysis.embeddings import neighbour_purity, tsne
 from semcl_mm.checkpoint import load_file
 from semcl_mm.cli import user_errors
 
