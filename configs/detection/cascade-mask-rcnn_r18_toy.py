@@ -1,6 +1,5 @@
 """Cascade Mask R-CNN with a half-width ResNet-18 on the toy world (8 classes), 600 iterations of 8 images.
 
-About 15 minutes on two CPU cores.
     tools/train.py configs/detection/cascade-mask-rcnn_r18_toy.py --pretrained work_dirs/toy/iter_240.pth
 """
 

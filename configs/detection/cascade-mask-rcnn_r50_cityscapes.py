@@ -1,9 +1,9 @@
 """Cascade Mask R-CNN R50-FPN on Cityscapes, 24k iterations, batch 8 (4 GPUs x 2).
 
 SemCL (ICCV 2023), Table 4: 42.7 APbox, 37.5 APmask from MoCo v3, 42.9 and 38.0 from SemCL.
-The paper's settings are in an appendix that is
-not public; these are the toolboxes' usual ones. SyncBN is off, as the footnote of the table says; the
-statistics of the pretraining are kept, as two images give none.
+The paper's settings are in an appendix that is not public; these are the toolboxes' usual ones. SyncBN
+is off, as the footnote of the table says; the statistics of the pretraining are kept, as two images
+give none.
     tools/dist_train.sh configs/detection/cascade-mask-rcnn_r50_cityscapes.py 4 --pretrained work_dirs/r50_cityscapes_from_moco_v3_r50/iter_30000.pth
 """
 

@@ -1,8 +1,8 @@
 """Cascade Mask R-CNN R50-FPN on COCO 2017, 90k iterations, batch 16 (4 GPUs x 4).
 
 SemCL (ICCV 2023), Table 4: 42.6 APbox, 37.9 APmask from MoCo v3, 42.8 and 38.0 from SemCL.
-The paper's settings are in an appendix that is
-not public; these are the toolboxes' usual ones, with the SyncBN that its footnote implies.
+The paper's settings are in an appendix that is not public; these are the toolboxes' usual ones, with
+the SyncBN that the table's footnote implies.
     tools/dist_train.sh configs/detection/cascade-mask-rcnn_r50_coco.py 4 --pretrained work_dirs/r50_coco_from_moco_v3_r50/iter_30000.pth
 """
 

@@ -1,8 +1,7 @@
 """Cascade Mask R-CNN Swin-T-FPN on Cityscapes, 24k iterations, batch 8 (4 GPUs x 2).
 
 SemCL (ICCV 2023), Table 4: 45.9 APbox, 39.8 APmask from Swin IN-22k, 46.0 and 40.2 from SemCL.
-The paper's settings are in an appendix that is
-not public; these are the toolboxes' usual ones.
+The paper's settings are in an appendix that is not public; these are the toolboxes' usual ones.
     tools/dist_train.sh configs/detection/cascade-mask-rcnn_swin-t_cityscapes.py 4 --pretrained work_dirs/swin-t_cityscapes_from_swin_tiny_in22k/iter_30000.pth
 """
 

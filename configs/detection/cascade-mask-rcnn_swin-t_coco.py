@@ -1,8 +1,7 @@
 """Cascade Mask R-CNN Swin-T-FPN on COCO 2017, 90k iterations, batch 16 (4 GPUs x 4).
 
 SemCL (ICCV 2023), Table 4: 49.2 APbox, 43.0 APmask from Swin IN-22k, 49.0 and 43.3 from SemCL.
-The paper's settings are in an appendix that is
-not public; these are the toolboxes' usual ones.
+The paper's settings are in an appendix that is not public; these are the toolboxes' usual ones.
     tools/dist_train.sh configs/detection/cascade-mask-rcnn_swin-t_coco.py 4 --pretrained work_dirs/swin-t_coco_from_swin_tiny_in22k/iter_30000.pth
 """
 

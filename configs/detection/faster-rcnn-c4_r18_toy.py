@@ -1,6 +1,5 @@
 """Faster R-CNN C4 with a half-width ResNet-18 on the toy world (8 classes), boxes alone, with PreciseBN.
 
-About ten minutes on two CPU cores.
     tools/train.py configs/detection/faster-rcnn-c4_r18_toy.py --pretrained work_dirs/toy/iter_240.pth
 """
 

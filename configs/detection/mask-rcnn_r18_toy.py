@@ -1,6 +1,6 @@
 """Mask R-CNN with a half-width ResNet-18 on the toy world (8 classes), 600 iterations of 8 images.
 
-About ten minutes on two CPU cores.
+About eleven minutes of a CPU core.
     tools/train.py configs/detection/mask-rcnn_r18_toy.py --pretrained work_dirs/toy/iter_240.pth
 """
 
