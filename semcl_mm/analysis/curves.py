@@ -11,6 +11,8 @@ matplotlib.use('Agg')
 
 import matplotlib.pyplot as plt
 
+from semcl_mm.analysis.pictures import save_picture
+
 __all__ = ['plot_curves', 'read_scalars']
 
 SCALARS = 'vis_data/scalars.json'
@@ -73,8 +75,7 @@ def plot_curves(
         axis.grid(alpha=0.25)
         axis.spines[['top', 'right']].set_visible(False)
     axes[0][0].legend(frameon=False, fontsize=8)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    save_picture(figure, out)
     plt.close(figure)
 
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from semcl_mm.distributed import all_gather_with_grad, rank
 from semcl_mm.registry import MODELS
 
+from .monitors import spread
+
 __all__ = ['LocalToGlobal']
 
 ModuleConfig = dict | nn.Module
@@ -111,8 +113,8 @@ def _monitor(query: Tensor, local_keys: Tensor) -> dict[str, Tensor]:
         similarity = query @ means.T  # (B, B): mean cosines with the patches of an image
     positive = similarity.diagonal().mean()
     monitored = {'positive_similarity': positive}
-    batch, channels = query.shape
+    batch = len(query)
     if batch > 1:
         monitored['negative_similarity'] = (similarity.mean() * batch - positive) / (batch - 1)
-        monitored['feature_std'] = query.std(dim=0).mean() * channels**0.5
+        monitored['feature_std'] = spread(query)
     return monitored

@@ -9,6 +9,7 @@ from torch import Tensor
 from semcl_mm.registry import MODELS
 
 from .momentum import ModuleConfig, MomentumEncoder
+from .monitors import spread
 
 __all__ = ['SemCL']
 
@@ -117,15 +118,14 @@ def _monitor(queries: Tensor, keys: Tensor) -> dict[str, Tensor]:
     """Scalars that show a collapse before the loss does; (V, 2, B, C) both."""
     queries = F.normalize(queries.float(), dim=-1)
     keys = F.normalize(keys.float(), dim=-1)
-    batch, channels = queries.shape[2:]
     next_keys = keys.roll(-1, dims=0)
     negative = torch.einsum('vrbc,wrbc->vwrb', queries, keys.flip(1))
     monitored = {
         'positive_similarity': (queries * next_keys).sum(-1).mean(),
         'negative_similarity': negative.mean(),
     }
-    if batch > 1:
-        monitored['feature_std'] = queries.std(dim=2).mean() * channels**0.5
+    if queries.shape[2] > 1:
+        monitored['feature_std'] = spread(queries, dim=2)
     return monitored
 
 

@@ -18,6 +18,7 @@ from matplotlib.patches import Patch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
 
+from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.checkpoint import load_file
 from semcl_mm.cli import user_errors
 
@@ -43,8 +44,7 @@ def main() -> None:
         samples = [dataset[index] for index in range(0, len(dataset), step)[: args.num]]
         predictions = [predict(cfg, file, samples) for file in args.checkpoints]
         figure = draw(samples, predictions, names, dataset.metainfo)
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(args.out, dpi=110, bbox_inches='tight')
+        save_picture(figure, args.out, bbox_inches='tight')
     print(f'wrote {args.out}')
 
 

@@ -10,7 +10,6 @@ each map's own range, which is written below it.
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import matplotlib
@@ -25,6 +24,7 @@ from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor
 
+from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.checkpoint import load_file
 from semcl_mm.cli import user_errors
 from semcl_mm.datasets import PairDraw
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         cfg = Config.fromfile(args.config)
         model = load_model(cfg, args.checkpoint)
         frames, inputs = load_pairs(cfg, model, args)
-        write(draw(frames, *maps_of(model, inputs, args.seed)), args.out)
+        save_picture(draw(frames, *maps_of(model, inputs, args.seed)), args.out)
     print(f'wrote {args.out}: {len(frames)} pairs of frames')
 
 
@@ -137,17 +137,6 @@ def draw(frames: Tensor, targets: Tensor, maps: dict[str, Tensor]) -> plt.Figure
 def centre(cell: tuple[int, int], stride: float) -> tuple[float, float]:
     """Pixel (x, y) in the middle of a cell (row, column)."""
     return (cell[1] + 0.5) * stride, (cell[0] + 0.5) * stride
-
-
-def write(figure: plt.Figure, out: Path) -> None:
-    """Write the picture: complete or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f'.{out.stem}.part.png')
-    try:
-        figure.savefig(part, dpi=110)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 if __name__ == '__main__':

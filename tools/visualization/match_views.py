@@ -13,7 +13,6 @@ Fig. 1): the similarity of one place, marked by a cross, with all of the photo::
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import matplotlib
@@ -27,6 +26,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
+from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.checkpoint import load_backbone
 from semcl_mm.cli import user_errors
 from semcl_mm.datasets import PairDraw, ViewDataset, ViewRecipe
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         backbones = [load(cfg, checkpoint, args.seed) for checkpoint in args.checkpoints]
         draw = draw_matches if args.what == 'matches' else draw_alike
         figure = draw(views, photos, finish, backbones, labels, args)
-        write(figure, args.out)
+        save_picture(figure, args.out)
         print(args.out)
 
 
@@ -202,17 +202,6 @@ def cell_distance(one: Tensor, two: Tensor, width: int) -> Tensor:
 def centre(cell: int, grid: tuple[int, int], size: int) -> tuple[float, float]:
     """Where a cell's centre is drawn."""
     return (cell % grid[1] + 0.5) / grid[1] * size, (cell // grid[1] + 0.5) / grid[0] * size
-
-
-def write(figure: plt.Figure, out: Path) -> None:
-    """Write the picture: complete or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f'.{out.stem}.part{out.suffix}')
-    try:
-        figure.savefig(part, dpi=110)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 if __name__ == '__main__':

@@ -15,7 +15,6 @@ counted equally.
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import matplotlib
@@ -30,6 +29,7 @@ from mmengine.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
 from semcl_mm.analysis.embeddings import neighbour_purity, tsne
+from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.checkpoint import load_file
 from semcl_mm.cli import user_errors
 
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
         titles = [
             f'{n}\n{NEIGHBOURS}-NN purity {p:.3f}' for n, p in zip(names, purity, strict=True)
         ]
-        write(draw(planes, labels, titles, dataset.metainfo), args.out)
+        save_picture(draw(planes, labels, titles, dataset.metainfo), args.out)
     for name, value in zip(names, purity, strict=True):
         print(json.dumps(dict(name=name, layer=args.layer, purity=round(value, 4))))
     print(f'wrote {args.out}: {len(labels)} pixels of {len(samples)} images')
@@ -197,17 +197,6 @@ def draw(planes: list[Tensor], labels: Tensor, titles: list[str], metainfo: dict
         frameon=False,
     )  # fmt: skip
     return figure
-
-
-def write(figure: plt.Figure, out: Path) -> None:
-    """Write the picture: complete or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f'.{out.stem}.part{out.suffix}')
-    try:
-        figure.savefig(part, dpi=110)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 if __name__ == '__main__':
