@@ -109,7 +109,7 @@ def draw(
         image = torch.nn.functional.interpolate(
             sample['inputs'].flip(0)[None].float(), (rows, cols), mode='bilinear'
         )[0]
-        image = image.permute(1, 2, 0).numpy() / 255
+        image = (image.permute(1, 2, 0).numpy() / 255).clip(0, 1)
         for axis, column in zip(axes[row], columns, strict=True):
             paint(axis, image, column[row], palette)
     for axis, title in zip(axes[0], titles, strict=True):
