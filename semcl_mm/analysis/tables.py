@@ -1,61 +1,25 @@
 """Result tables: what a paper printed, what was measured here, and the difference."""
 
 import csv
-import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from semcl_mm.analysis.table_text import Row, format_rows
 
 __all__ = [
     'Row',
+    'choose_cells',
+    'counts_for',
     'format_rows',
     'initial_name',
+    'main_metric',
     'measured_rows',
     'paper_cells',
     'paper_rows',
     'read_paper_numbers',
 ]
 
-UNMEASURED = '—'
-COLUMNS = ('task', 'initial weights', 'metric', 'paper', 'ours', 'difference', 'n')
 _CELL_KEYS = ('paper', 'table', 'dataset', 'backbone')
-
-
-@dataclass
-class Row:
-    """One line of a table.
-
-    Attributes:
-        task: Config or data set and backbone.
-        initial: What the backbone started from.
-        metric: Name of the metric.
-        paper: The printed number, in the metric's unit; None where no paper has one.
-        paper_std: The printed standard deviation.
-        values: What our finished runs reached, one value per seed.
-    """
-
-    task: str
-    initial: str
-    metric: str
-    paper: float | None = None
-    paper_std: float | None = None
-    values: list[float] = field(default_factory=list)
-
-    def cells(self) -> tuple[str, ...]:
-        """The texts of :data:`COLUMNS`; what was not measured is an em dash."""
-        mean = statistics.fmean(self.values) if self.values else None
-        std = statistics.stdev(self.values) if len(self.values) > 1 else None
-        difference = None if mean is None or self.paper is None else mean - self.paper
-        return (
-            self.task,
-            self.initial,
-            self.metric,
-            _number(self.paper, self.paper_std),
-            _number(mean, std),
-            UNMEASURED if difference is None else f'{difference:+.{_digits(self.paper)}f}',
-            str(len(self.values)),
-        )
 
 
 def read_paper_numbers(path: str | Path) -> list[dict]:
@@ -115,7 +79,7 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         metrics = record['metrics_final']
         if record['status'] != 'finished' or not metrics:
             continue
-        name = metric or _main_metric(metrics)
+        name = metric or main_metric(metrics)
         if name not in metrics:
             continue
         task = Path(record['config']).stem
@@ -126,10 +90,28 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
             run = record['initialised_from'].get('run') or {}
         key = (task, record['config_hash'], initial, run.get('config_hash'), name)
         rows.setdefault(key, Row(task, initial, name))
-        seeds[key, record['seed']] = metrics[name]
+        seeds[key, _draw(record)] = metrics[name]
     for (key, _), value in seeds.items():
         rows[key].values.append(value)
     return list(rows.values())
+
+
+def choose_cells(numbers: Iterable[dict], paper: str, table: str | None = None) -> list[dict]:
+    """The printed numbers of a paper, or of one of its tables; names in any case.
+
+    Raises:
+        ValueError: no such paper or table; the message lists those that exist.
+    """
+    numbers = list(numbers)
+    chosen = [row for row in numbers if row['paper'].lower() == paper.lower()]
+    if not chosen:
+        raise ValueError(f'no paper {paper!r}; there are {sorted({r["paper"] for r in numbers})}')
+    if table is not None:
+        tables = sorted({row['table'] for row in chosen})
+        chosen = [row for row in chosen if row['table'].lower() == str(table).lower()]
+        if not chosen:
+            raise ValueError(f'{paper} has no table {table!r} here; there are {tables}')
+    return chosen
 
 
 def paper_rows(
@@ -156,41 +138,17 @@ def paper_rows(
     Raises:
         ValueError: no such paper or table; the message lists those that exist.
     """
-    numbers = list(numbers)
-    chosen = [row for row in numbers if row['paper'].lower() == paper.lower()]
-    if not chosen:
-        raise ValueError(f'no paper {paper!r}; there are {sorted({r["paper"] for r in numbers})}')
-    if table is not None:
-        tables = sorted({row['table'] for row in chosen})
-        chosen = [row for row in chosen if row['table'].lower() == str(table).lower()]
-        if not chosen:
-            raise ValueError(f'{paper} has no table {table!r} here; there are {tables}')
     rows = []
-    for cell in chosen:
+    for cell in choose_cells(numbers, paper, table):
         task = ' '.join(cell[k] for k in ('dataset', 'split', 'model', 'backbone') if cell[k])
         by_seed = {
-            record['seed']: record['metrics_final'][cell['metric']]
+            _draw(record): record['metrics_final'][cell['metric']]
             for record in sorted(records, key=lambda r: r['started'])
-            if _measures(record, cell) and cell['metric'] in record['metrics_final']
+            if counts_for(record, cell) and cell['metric'] in record['metrics_final']
         }
         values = list(by_seed.values())
         rows.append(Row(task, cell['variant'], cell['metric'], cell['value'], cell['std'], values))
     return rows
-
-
-def format_rows(rows: Sequence[Row], form: str = 'md') -> str:
-    """Rows as a markdown (``md``), ``csv`` or LaTeX (``latex``) table."""
-    lines = [COLUMNS, *(row.cells() for row in rows)]
-    if form == 'csv':
-        return '\n'.join(','.join(_quoted(cell) for cell in line) for line in lines)
-    if form == 'latex':
-        body = [' & '.join(_escaped(cell) for cell in line) + r' \\' for line in lines]
-        head = [r'\begin{tabular}{lllrrrr}', r'\toprule', body[0], r'\midrule']
-        return '\n'.join([*head, *body[1:], r'\bottomrule', r'\end{tabular}'])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
-    padded = [[cell.ljust(w) for cell, w in zip(line, widths, strict=True)] for line in lines]
-    ruler = ['-' * w for w in widths]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in [padded[0], ruler, *padded[1:]])
 
 
 def paper_cells(own: Mapping) -> list[dict]:
@@ -203,7 +161,8 @@ def paper_cells(own: Mapping) -> list[dict]:
     return [first, *({**first, **other} for other in own.get('also', ()))]
 
 
-def _measures(record: dict, cell: dict) -> bool:
+def counts_for(record: dict, cell: dict) -> bool:
+    """Whether a run is a measurement of a printed number; :func:`paper_rows` has the rules."""
     if not record.get('paper_cell') or not record.get('as_published'):
         return False
     initial = record['initialised_from']
@@ -223,6 +182,11 @@ def _measures(record: dict, cell: dict) -> bool:
     )
 
 
+def _draw(record: dict) -> tuple:
+    """What repeated runs of one experiment differ in: the seed, and that of a subset of labels."""
+    return record['seed'], (record.get('label_subset') or {}).get('seed')
+
+
 def _is_cell(own: dict, cell: dict) -> bool:
     if any(own.get(key, cell[key]) != cell[key] for key in ('model', 'split')):
         return False
@@ -232,27 +196,6 @@ def _is_cell(own: dict, cell: dict) -> bool:
     return all(str(own.get(key)) == cell[key] for key in (*_CELL_KEYS, 'variant'))
 
 
-def _main_metric(metrics: dict) -> str:
+def main_metric(metrics: dict) -> str:
+    """The metric that stands for a run where none is asked for."""
     return 'mIoU' if 'mIoU' in metrics else next(iter(metrics))
-
-
-def _number(value: float | None, std: float | None) -> str:
-    if value is None or math.isnan(value):
-        return UNMEASURED
-    digits = _digits(value)
-    spread = '' if std is None else f' ± {std:.{digits}f}'
-    return f'{value:.{digits}f}{spread}'
-
-
-def _digits(value: float) -> int:
-    return 3 if abs(value) < 1.5 else 2  # depth errors and deltas are around 0.1 or 1
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if ',' in cell or '"' in cell else cell
-
-
-def _escaped(cell: str) -> str:
-    for plain, latex in (('_', r'\_'), ('%', r'\%'), ('&', r'\&'), ('±', r'$\pm$'), ('—', '---')):
-        cell = cell.replace(plain, latex)
-    return cell
