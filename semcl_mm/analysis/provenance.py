@@ -50,15 +50,16 @@ _NOT_THE_EXPERIMENT = (
     'trust_checkpoint',
 )
 
-
-# … and where in the config a machine says where its data lie and how they are read.
+# … and anywhere in it: which images a subset of the labels holds (the record says that) …
+_OF_A_SEED = ('subset_seed',)
+# … and where a machine says where its data lie and how they are read.
 _OF_THE_MACHINE = ('data_root', 'index', 'num_workers', 'persistent_workers', 'pin_memory')
 
 
 def config_hash(cfg: Config) -> str:
     """12 hexadecimal digits that name an experiment whatever its seed, start, place or machine."""
     kept = {key: value for key, value in cfg.to_dict().items() if key not in _NOT_THE_EXPERIMENT}
-    kept = _without(kept, _OF_THE_MACHINE)
+    kept = _without(kept, (*_OF_THE_MACHINE, *_OF_A_SEED))
     text = re.sub(r' at 0x[0-9a-f]+', '', Config(kept).pretty_text)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -9,6 +9,7 @@ from .contrast_segmentor import (
     without_contrast,
 )
 from .frozen_backbone import FrozenEncoderDecoder
+from .label_subset import LabelSubset
 from .layer_decay import (
     LayerDecayOptimWrapperConstructor,
     LayeredEncoderDecoder,
@@ -33,6 +34,7 @@ __all__ = [
     'ContrastCascadeEncoderDecoder',
     'ContrastEncoderDecoder',
     'FrozenEncoderDecoder',
+    'LabelSubset',
     'LayerDecayOptimWrapperConstructor',
     'LayeredEncoderDecoder',
     'LayeredMixin',

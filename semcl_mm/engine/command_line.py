@@ -71,6 +71,15 @@ def train_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--no-validate', action='store_true', help='leave the validation out')
     parser.add_argument('--seed', type=int, help='same as --cfg-options randomness.seed=SEED')
+    parser.add_argument(
+        '--label-fraction',
+        type=float,
+        metavar='SHARE',
+        help='segmentation: train on this share of the images, a stratified subset (0.01 … 1)',
+    )
+    parser.add_argument(
+        '--label-seed', type=int, metavar='SEED', help='seed of that subset (default 0)'
+    )
     parser.add_argument('--no-pin-memory', action='store_true')
     parser.add_argument('--no-persistent-workers', action='store_true')
     _add_common(parser)
@@ -155,6 +164,7 @@ def train_config(args: argparse.Namespace) -> Config:
         cfg.update(dict.fromkeys(_VALIDATION))
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness', {}), seed=args.seed)
+    _limit_labels(cfg, args)
     if args.amp:
         cfg.optim_wrapper.update(type=AmpOptimWrapper, dtype=AMP_DTYPES[args.amp])
         if args.amp == 'fp16':
@@ -223,6 +233,10 @@ def run_name(args: argparse.Namespace) -> str:
     name = Path(args.config).stem
     if args.pretrained:
         name += f'_from_{checkpoint_name(args.pretrained)}'
+    if args.label_fraction is not None:
+        name += f'_labels{args.label_fraction:g}'
+    if args.label_seed is not None:
+        name += f'_subset{args.label_seed}'
     if args.seed is not None:
         name += f'_seed{args.seed}'
     return name
@@ -233,6 +247,23 @@ def checkpoint_name(path: str) -> str:
     file = Path(path).resolve()
     generic = file.stem.startswith(('iter_', 'epoch_', 'best_', 'last', 'latest'))
     return file.parent.name if generic else file.stem
+
+
+def _limit_labels(cfg: Config, args: argparse.Namespace) -> None:
+    """Train on a part of the images, where the command line says so."""
+    subset = dict(fraction=args.label_fraction, subset_seed=args.label_seed)
+    subset = {key: value for key, value in subset.items() if value is not None}
+    if not subset:
+        return
+    from semcl_mm.downstream import LabelSubset  # builds on this package; takes a second
+
+    dataset = cfg.train_dataloader.dataset
+    if dataset.type in (LabelSubset, LabelSubset.__name__):
+        dataset.update(subset)
+    elif 'fraction' not in subset:
+        raise ValueError(f'{args.config}: --label-seed needs --label-fraction here')
+    else:
+        cfg.train_dataloader.dataset = dict(type=LabelSubset, dataset=dataset, **subset)
 
 
 def _fit_dataloaders(cfg: Config, args: argparse.Namespace) -> None:

@@ -143,6 +143,8 @@ def _describe(runner) -> dict:
         'batch_size': update_batch,
         'as_published': as_published(cfg, update_batch),
         'pairs_of': cfg.get('pairs_of'),
+        # fraction, seed, images: where the run trained on a part of the labels
+        'label_subset': getattr(runner.train_dataloader.dataset, 'label_subset', None),
         'max_iters': runner.max_iters,
         'resumed_from': None,
         'started': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
