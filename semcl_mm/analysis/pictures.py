@@ -1,11 +1,16 @@
-"""How the visualization tools write what they have drawn."""
+"""How what was drawn is written: to a file, or into an HTML page."""
 
+import base64
+import html
+import io
 import os
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-__all__ = ['save_picture']
+__all__ = ['inline_picture', 'save_picture']
+
+_PNG = b'\x89PNG\r\n\x1a\n'
 
 
 def save_picture(figure: Figure, out: str | Path, **options) -> None:
@@ -28,3 +33,27 @@ def save_picture(figure: Figure, out: str | Path, **options) -> None:
         os.replace(part, out)
     finally:
         part.unlink(missing_ok=True)
+
+
+def inline_picture(picture: Figure | str | Path, alt: str, **options) -> str:
+    """Return an ``<img>`` that holds its picture, for an HTML file that needs no other.
+
+    Args:
+        picture: What was drawn, or a PNG file.
+        alt: What the picture shows, in words.
+        **options: Of ``Figure.savefig``, over 110 dots per inch.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is no PNG.
+    """
+    if isinstance(picture, Figure):
+        buffer = io.BytesIO()
+        picture.savefig(buffer, **{'dpi': 110, **options, 'format': 'png'})
+        content = buffer.getvalue()
+    else:
+        content = Path(picture).read_bytes()
+    if not content.startswith(_PNG):
+        raise ValueError(f'{picture}: not a PNG')
+    data = base64.b64encode(content).decode()
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'

@@ -16,6 +16,7 @@ from semcl_mm.checkpoint.layouts import detect_layout
 from semcl_mm.checkpoint.loading import load_backbone
 from semcl_mm.checkpoint.publishing import convert, publish
 from semcl_mm.checkpoint.report import LoadReport
+from semcl_mm.checkpoint.whole_model import load_whole_model
 
 __all__ = [
     'CheckpointError',
@@ -32,6 +33,7 @@ __all__ = [
     'file_sha256',
     'load_backbone',
     'load_file',
+    'load_whole_model',
     'publish',
     'save_checkpoint',
 ]

@@ -2,12 +2,14 @@
 
 import importlib.util
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
 
 from semcl_mm.registry import MODELS
+from semcl_mm.visualization.frames import head_maps
 
 
 @pytest.fixture(scope='module')
@@ -42,12 +44,21 @@ def test_a_picture_is_written_for_the_checkpoint(tool, run, capsys):
     assert [path.name for path in out.parent.iterdir()] == ['picture.png']
 
 
-def test_in_a_frame_that_stands_still_a_cell_is_most_similar_to_itself(tool, run):
+@pytest.mark.parametrize('options', [[], ['--backbone']])
+def test_a_training_is_shown_with_its_start_and_equally_each_time(tool, run, options):
+    files = ['random', str(run / 'iter_0.pth'), *options, '--num', '1', '--size', '64']
+    for name in ('a.png', 'b.png'):
+        tool.main([str(run / 'config.py'), *files, '--out', str(run / name)])
+    pictures = [np.asarray(Image.open(run / name)) for name in ('a.png', 'b.png')]
+    assert np.array_equal(*pictures)
+
+
+def test_in_a_frame_that_stands_still_a_cell_is_most_similar_to_itself(run):
     cfg = Config.fromfile(run / 'config.py')
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).eval()
     image = torch.randn(2, 3, 32, 48)
-    targets, maps = tool.maps_of(model, [image, image], seed=3)
+    targets, maps = head_maps(model, [image, image], seed=3)
     assert len(maps) == 4
     for title, values in maps.items():
         assert values.shape == (2, 4, 6)
@@ -63,5 +74,5 @@ def test_a_checkpoint_of_another_model_is_named_and_nothing_is_written(tool, run
     out = run / 'nothing.png'
     with pytest.raises(SystemExit):
         tool.main([str(run / 'config.py'), str(run / 'other.pth'), '--out', str(out)])
-    assert 'other.pth is of another model' in capsys.readouterr().err
+    assert 'other.pth: no state_dict in it' in capsys.readouterr().err
     assert not out.exists()

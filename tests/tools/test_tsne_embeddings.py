@@ -61,7 +61,7 @@ def test_equal_checkpoints_give_equal_panels_and_a_seed_the_same_picture(
     ('checkpoint', 'options', 'message'),
     [
         ('plain', [], 'plain.pth: it has no projection head; choose --layer decoder'),
-        ('short', ['--layer', 'decoder'], 'short.pth is not of the architecture of'),
+        ('short', ['--layer', 'decoder'], 'short.pth: does not fit'),
         ('none', [], 'none.pth'),
         ('contrast', ['--perplexity', '1000'], 'perplexity 1000'),
         ('contrast', ['--images', '0'], '--images must be at least 1'),

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from semcl_mm.analysis.embeddings import neighbour_purity, tsne
 from semcl_mm.analysis.pictures import save_picture
-from semcl_mm.checkpoint import load_file
+from semcl_mm.checkpoint import load_file, load_whole_model
 from semcl_mm.cli import user_errors
 
 LAYERS = ('projection', 'decoder', 'backbone')
@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--pixels', type=int, default=1500, help='of all classes together')
     parser.add_argument('--perplexity', type=float, default=30.0)
     parser.add_argument('--seed', type=int, default=0, help='of the choice of pixels')
+    parser.add_argument('--trust', action='store_true', help='unpickle even if that may run code')
     args = parser.parse_args(arguments)
     names = args.names or [Path(file).resolve().parent.name for file in args.checkpoints]
     if len(names) != len(args.checkpoints):
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         samples = [dataset[index] for index in range(0, len(dataset), step)[: args.images]]
         panels, labels = [], None
         for file in args.checkpoints:
-            points, labels = embed(load_model(cfg, file, args.layer), samples, args)
+            points, labels = embed(load_model(cfg, file, args.layer, args.trust), samples, args)
             panels.append(points)
         purity = [neighbour_purity(points, labels, NEIGHBOURS) for points in panels]
         planes = [tsne(points, args.perplexity) for points in panels]
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f'wrote {args.out}: {len(labels)} pixels of {len(samples)} images')
 
 
-def load_model(cfg: Config, checkpoint: str, layer: str) -> nn.Module:
+def load_model(cfg: Config, checkpoint: str, layer: str, trust: bool = False) -> nn.Module:
     """The config's model with the checkpoint's weights; of a contrast head what ``layer`` needs.
 
     Raises:
@@ -87,25 +88,12 @@ def load_model(cfg: Config, checkpoint: str, layer: str) -> nn.Module:
         raise ValueError(
             f'{cfg.filename}: this model has no contrast_head to show; choose --layer decoder'
         )
-    own, given = model.state_dict(), load_file(checkpoint).get('state_dict', {})
-    needed = HEAD if layer != 'projection' else MEMORY
-    state = {key: value for key, value in given.items() if not key.startswith(needed)}
-    wanted = {key: value for key, value in own.items() if not key.startswith(needed)}
-    if layer == 'projection' and not any(key.startswith(HEAD) for key in state):
-        raise ValueError(f'{checkpoint}: it has no projection head; choose --layer decoder')
-    wrong = [f'lacks {key}' for key in wanted if key not in state]
-    wrong += [f'has {key} besides' for key in state if key not in wanted]
-    wrong += [
-        f'{key} is {tuple(state[key].shape)}, not {tuple(value.shape)}'
-        for key, value in wanted.items()
-        if key in state and state[key].shape != value.shape
-    ]
-    if wrong:
-        raise ValueError(
-            f'{checkpoint} is not of the architecture of {cfg.filename}: {wrong[0]}'
-            + (f' (and {len(wrong) - 1} more)' if len(wrong) > 1 else '')
-        )
-    model.load_state_dict(state, strict=False)
+    if layer == 'projection':
+        given = load_file(checkpoint, trust=trust).get('state_dict', {})
+        if not any(key.startswith(HEAD) for key in given):
+            raise ValueError(f'{checkpoint}: it has no projection head; choose --layer decoder')
+    skip = MEMORY if layer == 'projection' else HEAD
+    load_whole_model(model, checkpoint, trust=trust, skip=skip, origin=cfg.filename)
     return model.eval()
 
 
