@@ -6,6 +6,7 @@ Signatures a config needs::
     SafeCheckpointHook(…)           # MMEngine's CheckpointHook, which removes the old file last
     DeferredRuntimeInfoHook(interval=None, check_finite=True)       # default_hooks.runtime_info
     MomentumUpdateHook(momentum=0.99, schedule='cosine')            # custom_hooks of pretraining
+    FeatureMonitorHook(train=…, val=…, interval=1000)               # kNN, probe, collapse
     OneCycle(total_steps=None, pct_start=0.125, div_factor=25., final_div_factor=1e4,
              cycle_momentum=True, base_momentum=0.85, max_momentum=0.95)
         counts optimiser steps; None is the whole run. Its peak is the optimiser's lr.
@@ -17,6 +18,7 @@ Signatures a config needs::
 from .hooks import (
     DeferredRuntimeInfoHook,
     ExactResumeHook,
+    FeatureMonitorHook,
     MomentumUpdateHook,
     NonFiniteLossError,
     PreciseBNHook,
@@ -34,6 +36,7 @@ __all__ = [
     'AmpOptimWrapper',
     'DeferredRuntimeInfoHook',
     'ExactResumeHook',
+    'FeatureMonitorHook',
     'GroupedOptimWrapperConstructor',
     'Lars',
     'MomentumUpdateHook',

@@ -3,6 +3,7 @@
 from .checkpoint_hook import SafeCheckpointHook
 from .epoch_resume_hook import EpochResumeHook
 from .exact_resume_hook import ExactResumeHook
+from .feature_monitor_hook import FeatureMonitorHook
 from .momentum_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
 from .record_hook import RunRecordHook
@@ -12,6 +13,7 @@ __all__ = [
     'DeferredRuntimeInfoHook',
     'EpochResumeHook',
     'ExactResumeHook',
+    'FeatureMonitorHook',
     'MomentumUpdateHook',
     'NonFiniteLossError',
     'PreciseBNHook',
