@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
 from mmengine.config import Config
 from torch import Tensor
 
@@ -90,7 +92,7 @@ def draw_matches(
                 style = dict(color=colours[number % 10], ms=11 - 6 * number / queries)
                 x, y = centre(cell, grid, views.size)
                 pair[0].plot(x, y, 'o', mec='white', **style)
-                pair[0].text(x + 8, y, f'{similarity[0, cell]:.2f}', color='white', fontsize=7)
+                label(pair[0], x, y, f'{similarity[0, cell]:.2f}', views.size)
                 match = centre(int(index[0, cell]), grid, views.size)
                 true = centre(int(truth[cell]), grid, views.size)
                 pair[1].plot(*zip(match, true, strict=True), '-', lw=1, color=style['color'])
@@ -129,6 +131,16 @@ def draw_alike(
             overlay(axis, photo, cosine.numpy(), alpha=0.65, vmin=cosine.min(), vmax=1)
             axis.set_title(f'{backbone.name} (from {cosine.min():.2f})', fontsize=8, loc='left')
     return figure
+
+
+def label(axis: Axes, x: float, y: float, text: str, size: int) -> None:
+    """Write above a marker, below it at the upper edge, legible on any ground."""
+    above = y > 0.12 * size
+    outline = [Stroke(linewidth=1.5, foreground='black'), Normal()]
+    axis.annotate(
+        text, (x, y), xytext=(0, 6 if above else -6), textcoords='offset points', ha='center',
+        va='bottom' if above else 'top', color='white', fontsize=7, path_effects=outline,
+    )  # fmt: skip
 
 
 def cell_distance(one: Tensor, two: Tensor, width: int) -> Tensor:
