@@ -1,0 +1,138 @@
+"""One Slurm script per cell, and one that submits them in the order of their starts."""
+
+import math
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from semcl_mm.suite.cells import Cell
+from semcl_mm.suite.commands import TOOLS, Tools, train_arguments
+from semcl_mm.suite.description import Suite
+
+__all__ = ['write_scripts']
+
+GPUS_PER_NODE = 8
+_SKIP = """\
+if grep -qs '"status": "finished"' {records}; then
+    echo '{name}: finished before'
+    exit 0
+fi
+"""
+
+
+def write_scripts(
+    suite: Suite,
+    cells: Sequence[Cell],
+    work: Path,
+    processes: Mapping[str, int],
+    partition: str,
+    options: Sequence[str] = (),
+    tools: Tools | None = None,
+) -> Path:
+    """Writes ``<work>/slurm/<cell>.sbatch`` for each cell and ``submit.sh``.
+
+    Args:
+        suite: The suite, which makes the table once all cells have ended.
+        cells: Those that are not finished; starts come first.
+        work: Folder of the runs.
+        processes: GPUs of each run, by name of the cell.
+        partition: Of Slurm.
+        options: More for ``#SBATCH``, e.g. ``--time=24:00:00``.
+        tools: What the scripts call.
+
+    Returns:
+        The submit script.
+    """
+    tools, folder = tools or Tools(), work / 'slurm'
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {cell.name for cell in cells}
+    submit = [
+        '#!/usr/bin/env bash',
+        f'# Submits what is left of {suite.file}: a run waits for the one that makes its start.',
+        'set -euo pipefail',
+        f'cd {shlex.quote(os.getcwd())}',
+        f'mkdir -p {shlex.quote(str(work / "logs"))}',
+        *(shlex.join([tools.train[0], *shlex.split(command)]) for command in suite.prepare),
+        'declare -A job',
+    ]
+    for cell in cells:
+        script = folder / f'{cell.name}.sbatch'
+        _write(script, _script(cell, work, processes.get(cell.name, 1), partition, options, tools))
+        after = ''
+        if cell.start in names:
+            after = f' --kill-on-invalid-dep=yes --dependency="afterok:${{job[{cell.start}]}}"'
+        quoted = shlex.quote(str(script))
+        submit.append(f'job[{cell.name}]=$(sbatch --parsable{after} {quoted})')
+    table = folder / 'table.sbatch'
+    command = [tools.train[0], f'{TOOLS}/suite.py', suite.file, '--work-dir', str(work), '--table']
+    _write(table, _head('table', work, 0, partition, options) + f'\n{shlex.join(command)}\n')
+    submit += [
+        'all=$(IFS=:; echo "${job[*]}")',
+        f'sbatch --parsable --dependency="afterany:$all" {shlex.quote(str(table))} > /dev/null',
+        f'echo "submitted {len(cells)} runs; the table comes when all have ended: '
+        f'{work / "table.md"}"',
+    ]
+    _write(folder / 'submit.sh', '\n'.join(submit) + '\n')
+    return folder / 'submit.sh'
+
+
+def _script(
+    cell: Cell, work: Path, processes: int, partition: str, options: Sequence[str], tools: Tools
+) -> str:
+    folder = work / cell.name
+    if cell.kind == 'initial':
+        command = tools.stages(cell, work, 1, None)[0]
+        skip = f'[ -e {shlex.quote(f"{folder}.pth")} ] && exit 0\n'
+        return f'{_head(cell.name, work, 0, partition, options)}\n{skip}{shlex.join(command)}\n'
+    train = [*tools.train, cell.config, *train_arguments(cell, folder, None)]
+    line = f'srun --kill-on-bad-exit=1 {shlex.join(train)} --launcher slurm'
+    start = ''
+    if cell.start_file:
+        line += f' --pretrained {shlex.quote(cell.start_file)}'
+    elif cell.start:
+        made = shlex.quote(str(work / cell.start))
+        start = f'start={made}.pth\n[ -e "$start" ] || start=$(cat {made}/last_checkpoint)\n'
+        line += ' --pretrained "$start"'
+    if '--cfg-options' in line:  # takes every word that follows, so it goes last
+        before, after = line.split(' --cfg-options ', 1)
+        words = shlex.join(train[train.index('--cfg-options') + 1 :])
+        line = f'{before}{after.removeprefix(words)} --cfg-options {words}'
+    records = f'{shlex.quote(str(folder))}/*/record.json'
+    head = _head(cell.name, work, processes, partition, options)
+    if not cell.tta:
+        return f'{head}\n{_SKIP.format(records=records, name=cell.name)}{start}{line}\n'
+    test = [*tools.test, cell.config]
+    rest = tools.stages(cell, work, 1, None)[-1][len(test) + 1 :]
+    last = f'"$(cat {shlex.quote(str(folder))}/last_checkpoint)"'
+    launch = ['--launcher', 'slurm']
+    return (
+        f'{head}\nif ! grep -qs \'"status": "finished"\' {records}; then\n{start}{line}\nfi\n'
+        f'srun --kill-on-bad-exit=1 {shlex.join(test)} {last} {shlex.join([*launch, *rest])}\n'
+    )
+
+
+def _head(name: str, work: Path, processes: int, partition: str, options: Sequence[str]) -> str:
+    nodes = max(math.ceil(processes / GPUS_PER_NODE), 1)
+    per_node = max(math.ceil(processes / nodes), 1)
+    lines = [
+        f'--job-name={name}',
+        f'--partition={partition}',
+        f'--nodes={nodes}',
+        f'--ntasks-per-node={per_node}',
+        *([f'--gres=gpu:{per_node}'] if processes else []),
+        '--cpus-per-task=5',
+        f'--output={work / "logs" / f"{name}.log"}',
+        '--open-mode=append',
+        '--requeue',
+        *options,
+    ]
+    body = ''.join(f'#SBATCH {line}\n' for line in lines)
+    return f'#!/usr/bin/env bash\n{body}set -euo pipefail\ncd {shlex.quote(os.getcwd())}\n'
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f'{path.name}.part')
+    part.write_text(text)
+    part.chmod(0o755)
+    part.replace(path)

@@ -1,0 +1,100 @@
+"""What a suite ends with: its table, the paper's beside it, and what is missing in either."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from semcl_mm.analysis.records import collect, write_records
+from semcl_mm.analysis.table_text import Row, format_rows
+from semcl_mm.analysis.tables import (
+    choose_cells,
+    counts_for,
+    main_metric,
+    paper_rows,
+    read_paper_numbers,
+)
+from semcl_mm.suite.cells import Cell
+from semcl_mm.suite.description import Suite
+from semcl_mm.suite.facts import Facts, expected_record
+from semcl_mm.suite.paper_tables import PAPER_NUMBERS
+from semcl_mm.suite.state import is_finished, read_note, results
+
+__all__ = ['paper_summary', 'suite_rows', 'write_summary']
+
+
+def suite_rows(cells: Sequence[Cell], work: Path) -> list[Row]:
+    """A row per downstream task and checkpoint, over the seeds; what did not finish is said."""
+    rows: dict[tuple[str, str], Row] = {}
+    states: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        if cell.kind != 'downstream':
+            continue
+        key = cell.task, cell.checkpoint
+        row = rows.setdefault(key, Row(cell.task, cell.checkpoint, ''))
+        missing = states.setdefault(key, [])
+        if not is_finished(cell, work):
+            missing.append(_state(cell, work))
+            continue
+        finished = [r for r in results(cell, work) if r['status'] == 'finished']
+        wanted = [r for r in finished if bool(r.get('protocol')) == cell.tta]
+        metrics = wanted[-1]['metrics_final']
+        row.metric = row.metric or main_metric(metrics)
+        row.values.append(metrics[row.metric])
+    for key, row in rows.items():
+        row.metric = row.metric or '—'
+        row.missing = ', '.join(f'{states[key].count(s)} {s}' for s in dict.fromkeys(states[key]))
+    return list(rows.values())
+
+
+def paper_summary(
+    suite: Suite,
+    cells: Sequence[Cell],
+    facts: Mapping[str, Facts],
+    work: Path,
+    records: Sequence[dict],
+) -> list[Row]:
+    """The paper's table with our numbers; a row whose run of this suite is missing says why."""
+    numbers = read_paper_numbers(PAPER_NUMBERS)
+    rows = paper_rows(numbers, records, suite.paper, suite.table)
+    by_name = {cell.name: cell for cell in cells}
+    for cell in cells:
+        if cell.kind != 'downstream' or is_finished(cell, work):
+            continue
+        record = expected_record(cell, by_name, facts)
+        for row, number in zip(rows, choose_cells(numbers, suite.paper, suite.table), strict=True):
+            if counts_for(record, number):
+                state = _state(cell, work)
+                row.missing = state if row.missing in ('', state) else f'{row.missing}, {state}'
+    return rows
+
+
+def write_summary(
+    suite: Suite, cells: Sequence[Cell], facts: Mapping[str, Facts], work: Path
+) -> str:
+    """Writes ``records.jsonl`` and ``table.md`` into the suite's folder; returns the tables.
+
+    The records hold this suite's cells alone, whatever else lies in the folder.
+    """
+    names = {cell.name for cell in cells}
+    records = [r for r in collect([work]) if r['name'].removesuffix('_tta') in names]
+    write_records(work / 'records.jsonl', records)
+    parts = [format_rows(suite_rows(cells, work))]
+    if suite.paper:
+        rows = paper_summary(suite, cells, facts, work, records)
+        parts.append(f'{suite.paper}, Table {suite.table}:\n\n{format_rows(rows)}')
+    unfinished = [cell for cell in cells if not is_finished(cell, work)]
+    reasons = [(cell.name, read_note(cell, work)) for cell in unfinished]
+    failed = [f'- {name}: {n["reason"]}' for name, n in reasons if n.get('state') == 'failed']
+    if failed:
+        parts.append('Failed (logs are in `logs/`):\n\n' + '\n'.join(failed))
+    text = '\n\n'.join(parts)
+    part = work / 'table.md.part'
+    part.write_text(text + '\n')
+    part.replace(work / 'table.md')
+    return text
+
+
+def _state(cell: Cell, work: Path) -> str:
+    state = read_note(cell, work).get('state')
+    return {'failed': 'failed', 'running': 'running', 'interrupted': 'interrupted'}.get(
+        state, 'not run'
+    )
