@@ -10,10 +10,11 @@ import numpy as np
 matplotlib.use('Agg')
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from semcl_mm.analysis.pictures import save_picture
 
-__all__ = ['plot_curves', 'read_scalars']
+__all__ = ['draw_curves', 'plot_curves', 'read_scalars']
 
 SCALARS = 'vis_data/scalars.json'
 
@@ -45,12 +46,18 @@ def read_scalars(run: str | Path) -> list[dict]:
 def plot_curves(
     runs: Sequence[str | Path], keys: Sequence[str], out: str | Path, smooth: int = 1
 ) -> None:
+    """Writes the picture of :func:`draw_curves`; the suffix of ``out`` chooses the format."""
+    figure = draw_curves(runs, keys, smooth)
+    save_picture(figure, out)
+    plt.close(figure)
+
+
+def draw_curves(runs: Sequence[str | Path], keys: Sequence[str], smooth: int = 1) -> Figure:
     """Draws one panel per key and one line per run.
 
     Args:
         runs: What :func:`read_scalars` takes.
         keys: Logged names, e.g. ``loss``, ``lr``, ``mIoU``.
-        out: The picture; its suffix chooses the format.
         smooth: Width of a running mean, in logged points.
 
     Raises:
@@ -75,8 +82,7 @@ def plot_curves(
         axis.grid(alpha=0.25)
         axis.spines[['top', 'right']].set_visible(False)
     axes[0][0].legend(frameon=False, fontsize=8)
-    save_picture(figure, out)
-    plt.close(figure)
+    return figure
 
 
 def _name(run: str | Path) -> str:

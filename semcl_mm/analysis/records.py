@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ['RECORD_NAME', 'collect', 'read_records', 'write_json', 'write_records']
+__all__ = ['RECORD_NAME', 'collect', 'read_records', 'write_json', 'write_records', 'write_text']
 
 RECORD_NAME = 'record.json'
 SCHEMA = 1
@@ -14,7 +14,7 @@ SCHEMA = 1
 
 def write_json(path: str | Path, content: Any) -> None:
     """Writes JSON whole or not at all."""
-    _replace(Path(path), json.dumps(content, indent=2, default=str) + '\n')
+    write_text(path, json.dumps(content, indent=2, default=str) + '\n')
 
 
 def collect(folders: Iterable[str | Path]) -> list[dict]:
@@ -62,7 +62,7 @@ def read_records(path: str | Path) -> list[dict]:
 
 def write_records(path: str | Path, records: Iterable[dict]) -> None:
     """Writes records as JSON lines, whole or not at all."""
-    _replace(Path(path), ''.join(json.dumps(r, default=str) + '\n' for r in records))
+    write_text(path, ''.join(json.dumps(r, default=str) + '\n' for r in records))
 
 
 def _parse(text: str, where: str) -> dict:
@@ -75,7 +75,9 @@ def _parse(text: str, where: str) -> dict:
     return record
 
 
-def _replace(path: Path, text: str) -> None:
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a text whole or not at all; missing folders are made."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'{path.name}.part')
     temporary.write_text(text)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from semcl_mm.analysis.records import collect, write_records
+from semcl_mm.analysis.curves import SCALARS
+from semcl_mm.analysis.records import collect, write_records, write_text
+from semcl_mm.analysis.report import build_report
 from semcl_mm.analysis.table_text import Row, format_rows
 from semcl_mm.analysis.tables import (
     choose_cells,
@@ -70,26 +72,37 @@ def paper_summary(
 def write_summary(
     suite: Suite, cells: Sequence[Cell], facts: Mapping[str, Facts], work: Path
 ) -> str:
-    """Writes ``records.jsonl`` and ``table.md`` into the suite's folder; returns the tables.
+    """Writes ``records.jsonl``, ``table.md`` and ``report.html``; returns the tables.
 
     The records hold this suite's cells alone, whatever else lies in the folder.
     """
     names = {cell.name for cell in cells}
     records = [r for r in collect([work]) if r['name'].removesuffix('_tta') in names]
     write_records(work / 'records.jsonl', records)
-    parts = [format_rows(suite_rows(cells, work))]
+    own = suite_rows(cells, work)
+    parts = [format_rows(own)]
     if suite.paper:
         rows = paper_summary(suite, cells, facts, work, records)
         parts.append(f'{suite.paper}, Table {suite.table}:\n\n{format_rows(rows)}')
     unfinished = [cell for cell in cells if not is_finished(cell, work)]
     reasons = [(cell.name, read_note(cell, work)) for cell in unfinished]
-    failed = [f'- {name}: {n["reason"]}' for name, n in reasons if n.get('state') == 'failed']
+    failed = [f'{name}: {n["reason"]}' for name, n in reasons if n.get('state') == 'failed']
     if failed:
-        parts.append('Failed (logs are in `logs/`):\n\n' + '\n'.join(failed))
+        items = '\n'.join(f'- {line}' for line in failed)
+        parts.append(f'Failed (logs are in `logs/`):\n\n{items}')
     text = '\n\n'.join(parts)
-    part = work / 'table.md.part'
-    part.write_text(text + '\n')
-    part.replace(work / 'table.md')
+    write_text(work / 'table.md', f'{text}\n')
+    page = build_report(
+        records,
+        read_paper_numbers(PAPER_NUMBERS),
+        title=suite.name,
+        tables=[(suite.paper, suite.table)] if suite.paper else (),
+        runs=[work / c.name for c in cells if [*(work / c.name).glob(f'*/{SCALARS}')]],
+        pictures=sorted((work / 'pictures').glob('*.png')),
+        rows=own,
+        notes=failed,
+    )
+    write_text(work / 'report.html', page)
     return text
 
 

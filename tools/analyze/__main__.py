@@ -4,9 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
+from semcl_mm.analysis.charts import bars, label_fractions
 from semcl_mm.analysis.comparison import against, compare
 from semcl_mm.analysis.curves import plot_curves
-from semcl_mm.analysis.records import collect, read_records, write_records
+from semcl_mm.analysis.pictures import save_picture
+from semcl_mm.analysis.records import collect, read_records, write_records, write_text
+from semcl_mm.analysis.report import build_report, measured_tables
 from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows, read_paper_numbers
 from semcl_mm.cli import user_errors
 
@@ -23,7 +26,9 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='tools/analyze', description=__doc__.split(':')[0])
-    commands = parser.add_subparsers(required=True, metavar='{collect,table,compare,against,plot}')
+    commands = parser.add_subparsers(
+        required=True, metavar='{collect,table,compare,against,plot,report}'
+    )
 
     gather = commands.add_parser('collect', help='gather the records of all runs (JSON lines)')
     gather.add_argument('folders', nargs='*', default=['work_dirs'])
@@ -59,11 +64,32 @@ def _parser() -> argparse.ArgumentParser:
     several.set_defaults(run=_against)
 
     plot = commands.add_parser('plot', help='curves of what runs logged')
-    plot.add_argument('runs', nargs='+', help='work dirs')
+    plot.add_argument('runs', nargs='*', help='work dirs, for curves')
+    plot.add_argument('--bars', action='store_true', help='means and deviations of all records')
+    plot.add_argument(
+        '--fractions', action='store_true', help='the metric over the share of labels, per start'
+    )
+    plot.add_argument('--records', default=RECORDS, help='for --bars and --fractions')
+    plot.add_argument('--metric', help='for --bars (default: the first) and --fractions (mIoU)')
     plot.add_argument('--keys', nargs='+', default=['loss'])
     plot.add_argument('--smooth', type=int, default=1, help='running mean, in logged points')
     plot.add_argument('--out', required=True)
     plot.set_defaults(run=_plot)
+
+    report = commands.add_parser('report', help='one HTML file: tables, curves and pictures')
+    report.add_argument('--out', required=True)
+    report.add_argument('--records', default=RECORDS)
+    report.add_argument('--title', default='Results')
+    report.add_argument(
+        '--table',
+        nargs=2,
+        action='append',
+        metavar=('PAPER', 'TABLE'),
+        help='a printed table; without it, those of which the records fill something',
+    )
+    report.add_argument('--runs', nargs='*', default=[], help='work dirs whose losses are drawn')
+    report.add_argument('--pictures', nargs='*', default=[], help='files to show')
+    report.set_defaults(run=_report)
     return parser
 
 
@@ -108,7 +134,23 @@ def _against(args: argparse.Namespace) -> None:
 
 
 def _plot(args: argparse.Namespace) -> None:
-    plot_curves(args.runs, args.keys, args.out, args.smooth)
+    if args.bars + args.fractions + bool(args.runs) != 1:
+        raise ValueError('plot draws one of: curves of RUNS, --bars, --fractions')
+    if args.bars:
+        save_picture(bars(read_records(args.records), args.metric), args.out)
+    elif args.fractions:
+        records = read_records(args.records)
+        save_picture(label_fractions(records, args.metric or 'mIoU'), args.out)
+    else:
+        plot_curves(args.runs, args.keys, args.out, args.smooth)
+    print(f'wrote {args.out}')
+
+
+def _report(args: argparse.Namespace) -> None:
+    records, numbers = read_records(args.records), read_paper_numbers(PAPER_NUMBERS)
+    tables = args.table or measured_tables(records, numbers)
+    page = build_report(records, numbers, args.title, tables, args.runs, args.pictures)
+    write_text(args.out, page)
     print(f'wrote {args.out}')
 
 

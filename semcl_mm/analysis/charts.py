@@ -1,0 +1,121 @@
+"""Bars with error bars, and what a metric loses with the labels."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+import matplotlib
+
+matplotlib.use('Agg')
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from semcl_mm.analysis.table_text import Row
+from semcl_mm.analysis.tables import initial_name, measured_rows
+
+__all__ = ['bars', 'label_fractions', 'label_points']
+
+
+def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
+    """One bar per task and start: the mean, its deviation, and every seed as a dot.
+
+    Args:
+        records: Run records.
+        metric: Draw this metric alone; None takes the first of each run.
+
+    Raises:
+        ValueError: no finished run reports it.
+    """
+    rows = measured_rows(records, metric)
+    if not rows:
+        raise ValueError(f'no finished run reports {metric or "a metric"}')
+    names = list(dict.fromkeys(row.metric for row in rows))
+    figure, axes = plt.subplots(
+        len(names),
+        1,
+        figsize=(7, 1.2 + sum(0.32 * _count(rows, n) for n in names)),
+        height_ratios=[_count(rows, n) for n in names],
+        squeeze=False,
+        layout='constrained',
+    )
+    starts = list(dict.fromkeys(row.initial for row in rows))
+    colours = dict(zip(starts, plt.get_cmap('tab10').colors * 20, strict=False))
+    for axis, name in zip(axes[:, 0], names, strict=True):
+        chosen = [row for row in rows if row.metric == name]
+        for place, row in enumerate(chosen):
+            spread = statistics.stdev(row.values) if len(row.values) > 1 else 0.0
+            mean = statistics.fmean(row.values)
+            axis.barh(place, mean, 0.7, color=colours[row.initial], alpha=0.85)
+            axis.errorbar(mean, place, xerr=spread, color='black', capsize=2, linewidth=1)
+            axis.plot(row.values, [place] * len(row.values), '.', color='black', markersize=3)
+        labels = [f'{row.task} · {row.initial} (n={len(row.values)})' for row in chosen]
+        axis.set_yticks(range(len(chosen)), labels, fontsize=7)
+        axis.set(xlabel=name)
+        axis.invert_yaxis()
+        axis.spines[['top', 'right']].set_visible(False)
+    return figure
+
+
+def label_points(
+    records: Iterable[dict], metric: str = 'mIoU'
+) -> dict[str, dict[float, list[float]]]:
+    """Finished runs by start and by the share of labels that they saw (no subset: all of them)."""
+    points: dict[str, dict[float, list[float]]] = {}
+    for record in records:
+        if record['status'] != 'finished' or metric not in record['metrics_final']:
+            continue
+        share = (record.get('label_subset') or {}).get('fraction', 1.0)
+        by_share = points.setdefault(initial_name(record), {})
+        by_share.setdefault(share, []).append(record['metrics_final'][metric])
+    return points
+
+
+def label_fractions(records: Sequence[dict], metric: str = 'mIoU') -> Figure:
+    """A curve per start over the share of labels, with the deviation over the runs of each point.
+
+    Only tasks that some run did with a part of the labels are drawn.
+
+    Raises:
+        ValueError: no finished run saw a part of the labels.
+    """
+    limited = {
+        _task(record)
+        for record in records
+        if (record.get('label_subset') or {}).get('fraction', 1.0) < 1.0
+        and record['status'] == 'finished'
+        and metric in record['metrics_final']
+    }
+    if not limited:
+        raise ValueError(f'no finished run reports {metric!r} with a part of the labels')
+    figure, axes = plt.subplots(
+        1, len(limited), figsize=(5 * len(limited), 3.4), squeeze=False, layout='constrained'
+    )
+    for axis, task in zip(axes[0], sorted(limited), strict=True):
+        chosen = [record for record in records if _task(record) == task]
+        for start, by_share in label_points(chosen, metric).items():
+            shares = sorted(by_share)
+            means = [statistics.fmean(by_share[s]) for s in shares]
+            deviations = [
+                statistics.stdev(by_share[s]) if len(by_share[s]) > 1 else 0.0 for s in shares
+            ]
+            axis.errorbar([100 * s for s in shares], means, deviations, marker='o', capsize=2,
+                          label=start, linewidth=1.4)  # fmt: skip
+        ticks = sorted({100 * s for by in label_points(chosen, metric).values() for s in by})
+        axis.set(xscale='log', xlabel='labelled images, %', ylabel=metric, title=task)
+        axis.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
+        axis.minorticks_off()
+        axis.grid(alpha=0.25)
+        axis.spines[['top', 'right']].set_visible(False)
+        axis.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _task(record: dict) -> str:
+    """The config, whatever share of the labels its name says (``limited-10_…``)."""
+    stem = record['config'].rsplit('/', 1)[-1].removesuffix('.py')
+    first, _, rest = stem.partition('_')
+    return f'limited_{rest}' if first.startswith('limited-') else stem
+
+
+def _count(rows: Sequence[Row], metric: str) -> int:
+    return sum(row.metric == metric for row in rows)

@@ -1,0 +1,9 @@
+"""Cross-image pixel contrast (ICCV 2021), Table 3: the sampling.
+
+What runs is found from the configs that name its cells.
+    tools/suite.py suites/pixel_contrast_table_3.py --slurm PARTITION
+"""
+
+paper = 'PixelContrast'
+table = '3'
+gpus = 'recipe'

@@ -1,0 +1,9 @@
+"""Cross-image pixel contrast (ICCV 2021), Table 4: Cityscapes val.
+
+What runs is found from the configs that name its cells.
+    tools/suite.py suites/pixel_contrast_table_4.py --slurm PARTITION
+"""
+
+paper = 'PixelContrast'
+table = '4'
+gpus = 'recipe'

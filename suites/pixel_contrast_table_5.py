@@ -1,0 +1,9 @@
+"""Cross-image pixel contrast (ICCV 2021), Table 5: Cityscapes test.
+
+What runs is found from the configs that name its cells.
+    tools/suite.py suites/pixel_contrast_table_5.py --slurm PARTITION
+"""
+
+paper = 'PixelContrast'
+table = '5'
+gpus = 'recipe'
