@@ -84,9 +84,8 @@ def main(args: argparse.Namespace, tools: Tools | None = None) -> int:
     except KeyboardInterrupt:
         _say('interrupted; the same command goes on from here')
         return 130
-    print(
-        f'\n{write_summary(suite, cells, facts, work)}\n\nTable: {work / "table.md"}, report: {work / "report.html"}'
-    )
+    print(f'\n{write_summary(suite, cells, facts, work)}\n')
+    print(f'Table: {work / "table.md"}, report: {work / "report.html"}')
     return 1 if run.failed else 0
 
 
