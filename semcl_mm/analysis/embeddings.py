@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['neighbour_purity', 'tsne']
+__all__ = ['class_cosines', 'neighbour_purity', 'tsne']
 
 
 def tsne(points: Tensor, perplexity: float = 30.0, seed: int = 0) -> Tensor:
@@ -54,3 +54,20 @@ def neighbour_purity(points: Tensor, labels: Tensor, neighbours: int = 10) -> fl
     nearest = likeness.topk(neighbours, dim=1).indices
     share = (labels[nearest] == labels[:, None]).float().mean(dim=1)
     return float(torch.stack([share[labels == c].mean() for c in labels.unique()]).mean())
+
+
+def class_cosines(points: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the mean cosine of two points of one class, and that of two points of different ones.
+
+    Both near 1: the embeddings have collapsed, however tidy a picture of them may look.
+
+    Args:
+        points: (N, D).
+        labels: (N,) integers, at least two points of one class and two classes; else NaN.
+    """
+    points = F.normalize(points.float(), dim=1)
+    likeness = points @ points.T
+    same = labels[:, None] == labels
+    other = ~same
+    same.fill_diagonal_(False)
+    return float(likeness[same].mean()), float(likeness[other].mean())

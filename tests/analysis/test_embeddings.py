@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from semcl_mm.analysis.embeddings import neighbour_purity, tsne
+from semcl_mm.analysis.embeddings import class_cosines, neighbour_purity, tsne
 
 
 def clusters(size=20, dim=12):
@@ -28,6 +28,12 @@ def test_purity_is_the_share_of_neighbours_of_the_class_with_classes_counted_equ
     labels = torch.tensor([0, 0, 0, 0, 1, 1])
     # nearest: 1, 0 (or 2), 1, 4, 3, 4
     assert neighbour_purity(points, labels, 1) == pytest.approx((3 / 4 + 1 / 2) / 2)
+
+
+def test_cosines_are_means_over_pairs_of_different_points():
+    points = torch.tensor([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]])
+    # one pair of a class (cosine 0), two of different classes (-1 and 0)
+    assert class_cosines(points, torch.tensor([0, 0, 1])) == pytest.approx((0, -0.5))
 
 
 def test_too_few_points_are_named():

@@ -28,7 +28,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
-from semcl_mm.analysis.embeddings import neighbour_purity, tsne
+from semcl_mm.analysis.embeddings import class_cosines, neighbour_purity, tsne
 from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.checkpoint import load_file, load_whole_model
 from semcl_mm.cli import user_errors
@@ -72,8 +72,10 @@ def main(arguments: list[str] | None = None) -> None:
             f'{n}\n{NEIGHBOURS}-NN purity {p:.3f}' for n, p in zip(names, purity, strict=True)
         ]
         save_picture(draw(planes, labels, titles, dataset.metainfo), args.out)
-    for name, value in zip(names, purity, strict=True):
-        print(json.dumps(dict(name=name, layer=args.layer, purity=round(value, 4))))
+    for name, value, points in zip(names, purity, panels, strict=True):
+        same, other = (round(cosine, 4) for cosine in class_cosines(points, labels))
+        numbers = dict(purity=round(value, 4), same_class_cosine=same, other_class_cosine=other)
+        print(json.dumps(dict(name=name, layer=args.layer, **numbers)))
     print(f'wrote {args.out}: {len(labels)} pixels of {len(samples)} images')
 
 
