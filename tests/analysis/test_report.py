@@ -1,0 +1,60 @@
+"""Charts and the report show what the records say, and the page needs nothing else."""
+
+import re
+
+import pytest
+from PIL import Image
+from test_tables import CELL, pretrained, record
+
+from semcl_mm.analysis.charts import bars, label_fractions, label_points
+from semcl_mm.analysis.report import build_report, measured_tables
+from semcl_mm.analysis.tables import paper_rows, read_paper_numbers
+
+
+@pytest.fixture
+def numbers(repository):
+    return read_paper_numbers(repository / 'configs' / 'paper_numbers.csv')
+
+
+def limited(seed, value, share):
+    return record(seed, value, label_subset={'fraction': share, 'seed': seed}, name=f'l{share}')
+
+
+def test_a_bar_is_as_long_as_the_mean_over_seeds():
+    figure = bars([record(0, 80.0), record(1, 84.0)])
+    (bar,) = figure.axes[0].patches
+    assert bar.get_width() == pytest.approx(82.0)
+    with pytest.raises(ValueError, match='AP50'):
+        bars([record()], 'AP50')
+
+
+def test_a_run_without_a_subset_is_the_point_at_all_labels():
+    runs = [record(0, 80.0), limited(0, 50.0, 0.1), limited(1, 54.0, 0.1)]
+    assert label_points(runs) == {'random': {1.0: [80.0], 0.1: [50.0, 54.0]}}
+    (line, *_) = label_fractions(runs).axes[0].lines
+    assert line.get_xydata().tolist() == [[10.0, 52.0], [100.0, 80.0]]
+    with pytest.raises(ValueError, match='part of the labels'):
+        label_fractions(runs[:1])
+
+
+def test_the_report_is_one_file_that_escapes_names_and_links_to_nothing(numbers, tmp_path):
+    Image.new('RGB', (3000, 10)).save(tmp_path / 'a<b.png')
+    runs = [record(0, 81.0, initialised_from=pretrained('SemCL'), paper_cell=CELL)]
+    assert measured_tables(runs, numbers) == [('SemCL', '2')]
+    page = build_report(
+        runs, numbers, 'A & B', [('SemCL', '2')], (), [tmp_path / 'a<b.png'], notes=['<x> failed']
+    )
+    assert '<h1>A &amp; B</h1>' in page
+    assert '&lt;x&gt; failed' in page
+    assert '<figcaption>a&lt;b.png</figcaption>' in page
+    assert page.count('<tr class="ours">') == 2  # in our table, and one row of the paper's 40
+    assert page.count('81.73') == 1
+    links = re.findall(r'(?:src|href)="(.{5})', page) + re.findall(r'url\(|@import', page)
+    assert set(links) == {'data:'}
+
+
+def test_every_printed_table_can_be_shown_and_nothing_unmeasured_is_ours(numbers):
+    for place in {(number['paper'], number['table']) for number in numbers}:
+        rows = paper_rows(numbers, [], *place)
+        assert rows
+        assert {row.cells()[4:] for row in rows} == {('—', '—', '0')}
