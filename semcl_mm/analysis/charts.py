@@ -1,7 +1,10 @@
 """Bars with error bars, and what a metric loses with the labels."""
 
+import math
+import re
 import statistics
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import matplotlib
 
@@ -10,10 +13,11 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from semcl_mm.analysis.curves import read_scalars
 from semcl_mm.analysis.table_text import Row
 from semcl_mm.analysis.tables import initial_name, measured_rows
 
-__all__ = ['bars', 'label_fractions', 'label_points']
+__all__ = ['bars', 'label_fractions', 'label_points', 'losses']
 
 
 def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
@@ -41,7 +45,7 @@ def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
     starts = list(dict.fromkeys(row.initial for row in rows))
     colours = dict(zip(starts, plt.get_cmap('tab10').colors * 20, strict=False))
     for axis, name in zip(axes[:, 0], names, strict=True):
-        chosen = [row for row in rows if row.metric == name]
+        chosen = sorted((row for row in rows if row.metric == name), key=lambda row: row.task)
         for place, row in enumerate(chosen):
             spread = statistics.stdev(row.values) if len(row.values) > 1 else 0.0
             mean = statistics.fmean(row.values)
@@ -107,6 +111,31 @@ def label_fractions(records: Sequence[dict], metric: str = 'mIoU') -> Figure:
         axis.grid(alpha=0.25)
         axis.spines[['top', 'right']].set_visible(False)
         axis.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def losses(runs: Sequence[str | Path], columns: int = 4) -> Figure | None:
+    """A small panel per experiment with a line per seed; None where no run logged a loss."""
+    panels: dict[str, list[list[tuple[float, float]]]] = {}
+    for run in runs:
+        points = [(e['step'], e['loss']) for e in read_scalars(run) if 'loss' in e and 'step' in e]
+        if points:
+            panels.setdefault(re.sub(r'_seed\d+$', '', Path(run).name), []).append(sorted(points))
+    if not panels:
+        return None
+    lines = math.ceil(len(panels) / columns)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(2.6 * columns, 1.9 * lines), squeeze=False, layout='constrained'
+    )
+    for axis, (name, curves) in zip(axes.flat, panels.items(), strict=False):
+        for curve in curves:
+            axis.plot(*zip(*curve, strict=True), linewidth=1.2)
+        axis.set_title(name.replace('_from_', '\nfrom '), fontsize=7)
+        axis.tick_params(labelsize=6)
+        axis.grid(alpha=0.25)
+        axis.spines[['top', 'right']].set_visible(False)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_visible(False)
     return figure
 
 

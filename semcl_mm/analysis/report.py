@@ -15,8 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from semcl_mm.analysis.charts import bars, label_fractions
-from semcl_mm.analysis.curves import draw_curves
+from semcl_mm.analysis.charts import bars, label_fractions, losses
 from semcl_mm.analysis.report_style import STYLE
 from semcl_mm.analysis.table_text import COLUMNS, UNMEASURED, Row
 from semcl_mm.analysis.tables import choose_cells, counts_for, measured_rows, paper_rows
@@ -24,7 +23,6 @@ from semcl_mm.analysis.tables import choose_cells, counts_for, measured_rows, pa
 __all__ = ['build_report', 'measured_tables']
 
 MAX_PIXELS = 1400  # of a picture's longer side
-MAX_CURVES = 24
 
 
 def build_report(
@@ -70,8 +68,11 @@ def build_report(
     for paper, table in tables:
         parts.append(f'<h2>{html.escape(paper)}, Table {html.escape(table)}</h2>')
         parts.append(_table(paper_rows(numbers, records, paper, table)))
-    if figure := _losses(runs):
-        parts += ['<h2>Losses</h2>', _picture(_encoded(figure), 'As logged; every run a line')]
+    if figure := losses(runs):
+        parts += [
+            '<h2>Losses</h2>',
+            _picture(_encoded(figure), 'As logged, over iterations; a line per seed'),
+        ]
     if pictures:
         parts.append('<h2>Pictures</h2>')
         parts += [_picture(_file(Path(path)), Path(path).name) for path in pictures]
@@ -123,10 +124,6 @@ def _table(rows: Sequence[Row]) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f'<tbody>{rows_html}</tbody></table></div>'
     )
-
-
-def _losses(runs: Sequence[str | Path]) -> Figure | None:
-    return draw_curves(runs[:MAX_CURVES], ['loss']) if runs else None
 
 
 def _picture(data: str, caption: str) -> str:

@@ -85,14 +85,24 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         task = Path(record['config']).stem
         if record.get('protocol'):
             task = f'{task} ({record["protocol"]})'
+        share = (record.get('label_subset') or {}).get('fraction', 1.0)
+        if share < 1.0:
+            task = f'{task} ({100 * share:g} % of the labels)'
         initial, run = initial_name(record), {}
         if not isinstance(record['initialised_from'], str):
             run = record['initialised_from'].get('run') or {}
-        key = (task, record['config_hash'], initial, run.get('config_hash'), name)
+        family = Path(record['config']).parent.name
+        key = (task, record['config_hash'], initial, run.get('config_hash'), name, family)
         rows.setdefault(key, Row(task, initial, name))
         seeds[key, _draw(record)] = metrics[name]
     for (key, _), value in seeds.items():
         rows[key].values.append(value)
+    families: dict[str, set[str]] = {}
+    for task, *_, family in rows:
+        families.setdefault(task, set()).add(family)
+    for (task, *_, family), row in rows.items():
+        if len(families[task]) > 1:  # files of one name in two folders
+            row.task = f'{family}/{task}'
     return list(rows.values())
 
 
