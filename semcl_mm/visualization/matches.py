@@ -122,7 +122,9 @@ def draw_alike(
     for row, photo in enumerate(photos):
         show_photo(axes[row, 0], photo)
         size = photo.shape[-1]
-        axes[row, 0].plot(*(size * place for place in at), '+', color='red', ms=12, mew=2)
+        place = [size * coordinate for coordinate in at]
+        for colour, width in (('white', 4), ('red', 2)):  # seen on any ground
+            axes[row, 0].plot(*place, '+', color=colour, ms=12, mew=width)
         for axis, backbone in zip(axes[row, 1:], backbones, strict=True):
             cells = backbone.maps(backbone.prepare(photo[None]))[0].permute(1, 2, 0)
             cells = normalise(cells.cpu())
