@@ -8,7 +8,11 @@ prepare = [
     'tools/dataset_converters/make_toy.py --out data/toy',
     'tools/dataset_converters/build_pair_index.py voc data/toy --out data/semcl/toy.pairs',
 ]
-_short = {'train_cfg.max_iters': 40, 'default_hooks.checkpoint.interval': 20}
+_short = {
+    'train_cfg.max_iters': 40,
+    'default_hooks.checkpoint.interval': 20,
+    'default_hooks.logger.interval': 10,
+}
 pretraining_options = _short
 options = {**_short, 'train_cfg.val_interval': 40}
 

@@ -129,7 +129,7 @@ def losses(runs: Sequence[str | Path], columns: int = 4) -> Figure | None:
     )
     for axis, (name, curves) in zip(axes.flat, panels.items(), strict=False):
         for curve in curves:
-            axis.plot(*zip(*curve, strict=True), linewidth=1.2)
+            axis.plot(*zip(*curve, strict=True), '.-' if len(curve) < 8 else '-', linewidth=1.2)
         axis.set_title(name.replace('_from_', '\nfrom '), fontsize=7)
         axis.tick_params(labelsize=6)
         axis.grid(alpha=0.25)
