@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MENDABLE = (ValueError, OSError)
-_PATIENCE = 3.0  # seconds; launchers end the other processes well within
+_PATIENCE = 15.0  # seconds; launchers end the other processes well within
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Cityscapes beyond one split with labels: train + val as one data set, and files for the server."""
+"""Cityscapes beyond one labelled split: train + val as one data set, and files for the server."""
 
 import os.path as osp
 from collections.abc import Sequence

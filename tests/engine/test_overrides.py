@@ -55,7 +55,7 @@ def test_what_something_reads_is_allowed(config, key):
         ('modle.symmetric', "the config has no key 'modle'; did you mean model"),
         ('model.symetric', "model has no key 'symetric'; did you mean symmetric"),
         ('model.loss.temprature', 'did you mean temperature'),
-        ('model.projector.hidden', r'it has .*hidden_channels'),
+        ('model.projector.width', r'it has .*hidden_channels'),
         ('optim_wrapper.optimizer.learning_rate', "no key 'learning_rate'"),
         ('optim_wrapper.acumulative_counts', 'did you mean accumulative_counts'),
         ('train_dataloader.bacth_size', 'did you mean batch_size'),
