@@ -401,7 +401,7 @@ def test_intra_image_contrast_with_a_memory_is_refused():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('key_sampling', ['all', 'semi-hard'])
-def test_the_module_is_one_graph_for_the_compiler_and_keeps_its_value(key_sampling):
+def test_the_module_is_one_graph_for_the_compiler_and_keeps_its_value_and_gradient(key_sampling):
     """All pixels are anchors and all keys are taken, so that chance does not enter."""
     embeddings, labels, _ = small_batch()
     loss = PixelContrastLoss(
@@ -409,6 +409,8 @@ def test_the_module_is_one_graph_for_the_compiler_and_keeps_its_value(key_sampli
     )
     bank = filled_bank()
     compiled = torch.compile(loss, backend='aot_eager', fullgraph=True)
-    torch.testing.assert_close(
-        compiled(embeddings, labels, memory=bank), loss(embeddings, labels, memory=bank)
-    )
+    values = compiled(embeddings, labels, memory=bank), loss(embeddings, labels, memory=bank)
+    torch.testing.assert_close(*values)
+    gradients = [torch.autograd.grad(value, embeddings)[0] for value in values]
+    assert gradients[1].abs().sum() > 0
+    torch.testing.assert_close(*gradients)

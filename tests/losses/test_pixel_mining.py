@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from semcl_mm.losses import key_sampling, pixel_mining
+from semcl_mm.losses import key_sampling, pixel_drawing, pixel_mining
 from semcl_mm.losses.key_sampling import KeySampling
 from semcl_mm.losses.pixel_contrast import pixel_contrast
 from semcl_mm.losses.pixel_drawing import pixel_contrast_drawn
@@ -182,6 +182,58 @@ def test_the_drawn_form_has_the_mean_and_spread_of_the_one_that_ranks_the_whole_
     mean, spread = draws.mean(dim=0), draws.std(dim=0)
     assert (mean[0] - mean[1]).abs() < 4 * (spread.square().sum() / 40).sqrt() + 0.005 * mean[0]
     assert spread[1] < 3 * spread[0]
+
+
+class FixedMemory(WholeMemory):
+    """Draws the same keys each time, in an order that leaves classes apart."""
+
+    def draw(self, samples, generator=None):
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            return super().draw(samples)
+
+    def draw_per_class(self, samples, generator=None, classes=None):
+        pairs = []
+        for label in classes.tolist():
+            with torch.random.fork_rng():
+                torch.manual_seed(label)
+                pairs.append(super().draw_per_class(samples, None, torch.tensor([label])))
+        return tuple(torch.cat(part) for part in zip(*pairs, strict=True))
+
+
+@pytest.mark.parametrize('mode', ['random', 'semi-hard'])
+@pytest.mark.parametrize('block', [1, 1 << 11, 1 << 22])
+def test_drawn_keys_have_the_loss_of_a_loop_over_what_was_drawn_on_any_device(
+    mode, block, monkeypatch
+):
+    """A subset of a larger memory, less than a class or more; host and device paths agree."""
+    monkeypatch.setattr(pixel_drawing, 'BLOCK_ELEMENTS', block)
+    anchors, labels, keys, key_labels = random_case(num_keys=900)
+    memory = FixedMemory(keys, key_labels, 4)
+    sampling = KeySampling(mode, 150 if mode == 'random' else 15, 300 if mode == 'random' else 30)
+    samples = sampling.pool(sampling.negatives, 4 / 3)
+    pool, pool_labels = memory.draw(samples)
+    terms = []
+    for anchor, label in zip(anchors.flatten(0, 1), labels.flatten(), strict=True):
+        if label < 0:
+            continue
+        unit = F.normalize(anchor, dim=0)
+        own, filled = memory.draw_per_class(sampling.pool(sampling.positives), None, label[None])
+        near = (own[0][filled[0]] @ unit / 0.2).sort().values
+        far = (pool[(pool_labels >= 0) & (pool_labels != label)] @ unit / 0.2).sort().values
+        part = 10 if mode == 'semi-hard' else 1
+        hard = -(-len(near) // part), -(-len(far) // part)
+        near, far = near[: hard[0]], far[-hard[1] :]
+        others = int(((key_labels >= 0) & (key_labels != label)).sum())
+        wanted = min(sampling.negatives, -(-others // part))
+        total = far.logsumexp(0) + torch.tensor(wanted / len(far)).log()
+        terms.append(F.softplus(total - near).mean())
+    expected = sum(terms) / len(terms)
+    for on_host in (True, False):
+        for module in (pixel_drawing, key_sampling):
+            monkeypatch.setattr(module, 'reads_are_free', lambda x, on_host=on_host: on_host)
+        ours = pixel_contrast_drawn(anchors, labels >= 0, memory, 0.2, sampling)
+        assert_same_loss_and_gradient(ours, expected, anchors)
 
 
 @pytest.mark.parametrize('mode', ['random', 'hardest', 'semi-hard'])

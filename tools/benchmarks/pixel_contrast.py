@@ -6,7 +6,8 @@ Cityscapes shapes: 2 images, embeddings of 256 x 128 x 256, 19 classes, 5000 + 5
 Times are forward and backward down to the gradient of the embedding map, median of the repeats,
 ours and the loop taking turns. Everything runs twice, in processes of their own: with glibc's
 default allocator, where large tensors page-fault (which flatters whoever makes fewer of them), and
-with one that keeps memory, as a caching allocator does. State the second.
+with one that keeps memory, as a caching allocator does. State the second. ``aim`` is what the form
+in question is to reach against the loop; rows without one are there to compare.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ KEEPING = {
     'MALLOC_MMAP_MAX_': '0',
     'MALLOC_TRIM_THRESHOLD_': '34359738368',
     'MALLOC_TOP_PAD_': '67108864',
+}
+ALLOCATOR = 'PIXEL_CONTRAST_BENCHMARK_ALLOCATOR'
+AIMS = {
+    21: {'exact, float32': 3.9, 'exact, bfloat16 bank': 8.2},
+    500: {'exact, float32': 2.3, 'exact, bfloat16 bank': 4.2},
+    'sampled': {'semi-hard, drawn': 10.0},
+    'batch': {2: 8.0, 4: 21.0},
+    'update': {'ours, float32': 4.0, 'ours, bfloat16': 4.0},
+}
+"""Speed-ups that a prototype had; the sampled form is to reach ten."""
+ALLOCATORS = {
+    'default': "glibc's own: large tensors page-fault",
+    'keeping': 'memory is kept, the one to state',
 }
 PARTS = ('exact', 'sampled', 'batch', 'update', 'curve')
 
@@ -118,16 +132,34 @@ def peak_mebibytes(step: Callable[[], None]) -> float:
     return peak / 2**20
 
 
-def report(part: str, steps: dict[str, Callable[[], None]], repeats: int, memory: bool) -> None:
-    """Measure the steps, of which the first is the loop, and print a line for each."""
+def report(
+    part: str,
+    steps: dict[str, Callable[[], None]],
+    repeats: int,
+    memory: bool,
+    aims: dict[str, float] | None = None,
+) -> None:
+    """Measure the steps, of which the first is the loop, and print a line for each.
+
+    Args:
+        part: What is measured, the first column.
+        steps: Form to step; speed-ups are over the first.
+        repeats: Timed repeats of each.
+        memory: Whether to measure the peak of tensors as well.
+        aims: Speed-up to be reached, for some of the forms.
+    """
     times = milliseconds(steps, repeats)
     loop = next(iter(times.values()))
     for name, value in times.items():
+        aim = (aims or {}).get(name)
         row = dict(part=part, form=name, ms=round(value, 1), speedup=round(loop / value, 2))
+        row.update(allocator=os.environ.get(ALLOCATOR, ''), aim=aim)
         if memory:
             row['peak_mib'] = round(peak_mebibytes(steps[name]))
+        goal = '' if aim is None else f'aim {aim:4.1f} x'
         note = f'{row["peak_mib"]:6d} MiB' if memory else ''
-        print(f'{part:28s} {name:34s} {value:9.1f} ms {loop / value:7.2f} x {note}', flush=True)
+        line = f'{part:28s} {name:34s} {value:9.1f} ms {loop / value:7.2f} x {goal:10s} {note}'
+        print(line.rstrip(), flush=True)
         print('json ' + json.dumps(row), file=sys.stderr)
 
 
@@ -155,7 +187,8 @@ def measure_exact(repeats: int) -> None:
             ),
         }
         steps = {name: backward_of(step, embeddings) for name, step in steps.items()}
-        report(f'{count} anchors, all keys', steps, repeats, memory=True)
+        aims = AIMS[21 if views == 1 else 500]
+        report(f'{count} anchors, all keys', steps, repeats, memory=True, aims=aims)
 
 
 def measure_sampled(repeats: int) -> None:
@@ -176,7 +209,7 @@ def measure_sampled(repeats: int) -> None:
         'semi-hard, whole bank ranked': lambda: ranked(embeddings, labels, predictions, bank),
     }
     steps = {name: backward_of(step, embeddings) for name, step in steps.items()}
-    report('500 anchors, sampled keys', steps, repeats, memory=True)
+    report('500 anchors, sampled keys', steps, repeats, memory=True, aims=AIMS['sampled'])
 
 
 def measure_batch(repeats: int) -> None:
@@ -190,7 +223,8 @@ def measure_batch(repeats: int) -> None:
             'exact': lambda e=embeddings, y=labels, p=predictions, ours=ours: ours(e, y, p),
         }
         steps = {name: backward_of(step, embeddings) for name, step in steps.items()}
-        report(f'{images} images, no memory', steps, repeats, memory=True)
+        aims = {'exact': AIMS['batch'][images]}
+        report(f'{images} images, no memory', steps, repeats, memory=True, aims=aims)
 
 
 def measure_update(repeats: int) -> None:
@@ -212,7 +246,7 @@ def measure_update(repeats: int) -> None:
         'ours, float32': written(bank),
         'ours, bfloat16': written(half),
     }
-    report('update of the bank', steps, 4 * repeats, memory=False)
+    report('update of the bank', steps, 4 * repeats, memory=False, aims=AIMS['update'])
 
 
 def measure_curve(repeats: int) -> None:
@@ -251,8 +285,13 @@ def main() -> None:
     for allocator in ('default', 'keeping'):
         if arguments.allocator not in ('both', allocator):
             continue
-        print(f'\nallocator: {allocator}, {arguments.threads} threads, torch {torch.__version__}')
+        print(
+            f'\nallocator: {allocator} ({ALLOCATORS[allocator]}), {arguments.threads} threads, '
+            f'{arguments.clock} time, torch {torch.__version__}',
+            flush=True,
+        )
         environment = {**os.environ, 'OMP_NUM_THREADS': str(arguments.threads)}
+        environment[ALLOCATOR] = allocator
         environment.update(KEEPING if allocator == 'keeping' else {})
         command = [sys.executable, *sys.argv, '--here']
         subprocess.run(command, env=environment, check=True)
