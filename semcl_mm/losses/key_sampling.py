@@ -74,10 +74,10 @@ class KeySampling:
         never = -torch.inf if largest else torch.inf
         step = 1
         if reads_are_free(logits):
-            most = logits.shape[1] - int(left_out.sum(dim=1).min())
+            most = logits.shape[1] - int(left_out.count_nonzero(dim=1).min())
             step = max(1, most // BAR_COLUMNS)
         few, left_out = logits[:, ::step], left_out[:, ::step]
-        limit = self.available(few.shape[1] - left_out.sum(dim=1), few.shape[1])[:, None]
+        limit = self.available(few.shape[1] - left_out.count_nonzero(dim=1), few.shape[1])[:, None]
         count = max(1, math.ceil(few.shape[1] * self.share))
         hardest = torch.where(left_out, never, few).topk(count, dim=1, largest=largest).values
         return hardest.gather(1, (limit - 1).clamp_min(0)).masked_fill_(limit == 0, -never)

@@ -152,7 +152,7 @@ class _Draw:
         easy = (self.pool_labels == labels[:, None]) | (self.pool_labels < 0)
         if self.sampling.share < 1:
             easy |= logits < self.sampling.bar(logits, easy, largest=True)
-        number = logits.shape[1] - easy.sum(dim=1)
+        number = logits.shape[1] - easy.count_nonzero(dim=1)  # ``sum`` of a bool copies it to int64
         logits = torch.where(easy, -torch.inf, logits)  # faster than filling in place
         peak = logits.amax(dim=1)
         share, none = logits.softmax(dim=1), number == 0
@@ -183,7 +183,7 @@ class _Draw:
         if self.sampling.share < 1:
             flat = logits.flatten(0, 1), easy.flatten(0, 1)
             easy = easy | (logits > self.sampling.bar(*flat, largest=False).view(*valid.shape, 1))
-        number = logits.shape[2] - easy.sum(dim=2)
+        number = logits.shape[2] - easy.count_nonzero(dim=2)
         logits = torch.where(easy, torch.inf, logits)
         margin = total[..., None] - logits  # softplus and sigmoid of minus infinity are zero
         mean = valid / number.clamp_min(1).to(total.dtype)

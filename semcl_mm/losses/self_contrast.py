@@ -33,7 +33,7 @@ class _SelfContrast(torch.autograd.Function):
         total = negatives.logsumexp(dim=1, keepdim=True)
         positive = counts & same
         positive.fill_diagonal_(False)
-        number = positive.sum(dim=1).to(logits.dtype)
+        number = positive.count_nonzero(dim=1).to(logits.dtype)
         # Softplus and sigmoid of minus infinity are zero.
         margin = torch.where(positive, total - logits, -torch.inf)
         value = F.softplus(margin).sum(dim=1) / number.clamp_min(1)
