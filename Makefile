@@ -23,8 +23,9 @@ setup:  ## make .venv: pinned packages, mmcv ops, this project
 demo: setup  ## toy world, SemCL pretraining, segmentation with and without it, a table and a picture
 	@$(RUN) tools/demo.py
 
-test: setup  ## the default tests (PYTEST_ARGS=--slow: all)
+test: setup  ## the default tests (PYTEST_ARGS=--slow: all), then those of the GPU where there is one
 	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(or $(JOBS),2) $(PYTEST_ARGS)
+	@! nvidia-smi -L >/dev/null 2>&1 || OMP_NUM_THREADS=1 $(RUN) -m pytest --gpu -m gpu
 
 lint: setup  ## ruff, as CI runs it
 	@$(RUN) -m ruff check .

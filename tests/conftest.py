@@ -11,6 +11,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption('--slow', action='store_true', help='run the tests marked slow as well')
+    parser.addoption(
+        '--gpu', action='store_true', help='run the tests marked gpu; without it GPUs are hidden'
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption('--gpu'):  # several CPU processes, and bits that do not depend on a GPU
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -20,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if 'slow' in item.keywords and not config.getoption('--slow'):
             item.add_marker(pytest.mark.skip(reason='slow: run with --slow'))
         if 'gpu' in item.keywords and not torch.cuda.is_available():
-            item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+            item.add_marker(pytest.mark.skip(reason='needs a CUDA device: run with --gpu -m gpu'))
 
 
 @pytest.fixture(scope='session')
