@@ -4,9 +4,10 @@ Each row is one forward and backward pass on the same inputs, methods taking tur
 
     python tools/benchmarks/dense_loss.py            # about two minutes on 2 cores
     python tools/benchmarks/dense_loss.py --json     # one JSON object instead of the table
+    python tools/benchmarks/dense_loss.py --device cuda     # everything on the GPU, TF32 off
 
-The command runs itself twice, with glibc's allocator as it is and told to keep its pages (see
-``semcl_mm.analysis.measuring.ALLOCATORS``). The second is the one to quote.
+On the CPU the command runs itself twice, with glibc's allocator as it is and told to keep its pages
+(see ``semcl_mm.analysis.measuring.ALLOCATORS``). The second is the one to quote.
 """
 
 import argparse
@@ -18,7 +19,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semcl_mm.analysis.measuring import PeakBytes, in_each_allocator, milliseconds
+from semcl_mm.analysis.measuring import (
+    ALLOCATORS,
+    DEVICES,
+    in_each_allocator,
+    milliseconds,
+    peak_bytes,
+    ready,
+)
 from semcl_mm.cli import user_errors
 from semcl_mm.losses import cycle_attention, dense_info_nce
 
@@ -31,7 +39,7 @@ def concatenated_dense(query: Tensor, key: Tensor, match: Tensor, queue: Tensor)
     matched = key.gather(1, match[..., None].expand(-1, -1, key.shape[-1]))
     positive = (query * matched).sum(dim=-1, keepdim=True).flatten(0, 1)
     logits = torch.cat([positive, query.flatten(0, 1) @ queue.T], dim=1) / 0.2
-    return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long))
+    return F.cross_entropy(logits, match.new_zeros(len(logits)))
 
 
 def concatenated_cycle(
@@ -54,11 +62,11 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     torch.manual_seed(0)
 
     def unit(*shape: int) -> Tensor:
-        return F.normalize(torch.randn(*shape), dim=-1)
+        return F.normalize(torch.randn(*shape), dim=-1).to(options.device)
 
     channels = options.channels
     query, key = (unit(options.images, options.cells, channels) for _ in range(2))
-    match = torch.randint(options.cells, (options.images, options.cells))
+    match = torch.randint(options.cells, (options.images, options.cells)).to(options.device)
     queue = unit(options.queue, channels)
     here, there = (unit(options.pairs, options.pixels, channels) for _ in range(2))
     cycle_queue = unit(options.cycle_queue, channels)
@@ -87,21 +95,23 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     return {
         f'{group}: {name}': row
         for group, methods in groups.items()
-        for name, row in _measure_group(methods, options.rounds).items()
+        for name, row in _measure_group(methods, options.rounds, options.device).items()
     }
 
 
-def _measure_group(methods: dict, rounds: int) -> dict[str, dict[str, float]]:
+def _measure_group(methods: dict, rounds: int, device: str) -> dict[str, dict[str, float]]:
     """Measure one group, whose first method is the one to compare with."""
     steps, values, memory = {}, {}, {}
     for name, (loss, inputs) in methods.items():
         leaf = inputs.clone().requires_grad_()
-        steps[name] = lambda loss=loss, leaf=leaf: torch.autograd.grad(loss(leaf), leaf)
-        with PeakBytes() as counted:
+
+        def step(loss=loss, leaf=leaf) -> tuple[Tensor, Tensor]:
             value = loss(leaf)
-            (gradient,) = torch.autograd.grad(value, leaf)
-        memory[name], values[name] = counted.peak / MIB, (value.detach(), gradient)
-    times = milliseconds(steps, rounds)
+            return value.detach(), *torch.autograd.grad(value, leaf)
+
+        steps[name] = step
+        memory[name], values[name] = peak_bytes(step, device) / MIB, step()
+    times = milliseconds(steps, rounds, device)
     first = next(iter(methods))
     value, gradient = values[first]
     return {
@@ -117,9 +127,10 @@ def _measure_group(methods: dict, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def print_table(results: dict[str, dict[str, dict[str, float]]]) -> None:
-    """Print one line per method and allocator."""
-    for allocator, rows in results.items():
-        print(f'\nallocator: {allocator}' + (' (quote this)' if allocator == 'caching' else ''))
+    """Print one line per method and allocator, or device."""
+    for section, rows in results.items():
+        title = f'allocator: {section}' if section in ALLOCATORS else section
+        print(f'\n{title}' + (' (quote this)' if section == 'caching' else ''))
         print(f'{"":34}{"ms":>9}{"ratio":>8}{"peak MiB":>10}{"|dL|":>10}{"|dgrad|":>10}')
         for name, row in rows.items():
             print(
@@ -143,6 +154,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         ('threads', 2, 'CPU threads'),
     ):
         parser.add_argument(f'--{name}', type=int, default=default, help=f'{text} ({default})')
+    parser.add_argument('--device', choices=DEVICES, default='cpu', help='where to measure (cpu)')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     parser.add_argument('--in-process', action='store_true', help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -153,12 +165,16 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 def main(arguments: list[str]) -> None:
-    """Measure in this process, or in one process per allocator."""
+    """Measure in this process, or on the CPU in one process per allocator."""
     options = parse_arguments(arguments)
+    device = ready(options.device)
     if options.in_process:
         print(json.dumps(measure(options)))
         return
-    results = in_each_allocator(__file__, arguments)
+    if options.device == 'cuda':
+        results = {device: measure(options)}
+    else:
+        results = in_each_allocator(__file__, arguments)
     if options.json:
         print(json.dumps(results))
     else:

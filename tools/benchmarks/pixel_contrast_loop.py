@@ -37,8 +37,8 @@ def anchors_by_loop(
                 num_hard = views - len(easy)
             else:
                 num_hard = len(hard)
-            hard = hard[torch.randperm(len(hard))[:num_hard]]
-            easy = easy[torch.randperm(len(easy))[: views - num_hard]]
+            hard = hard[torch.randperm(len(hard), device=hard.device)[:num_hard]]
+            easy = easy[torch.randperm(len(easy), device=easy.device)[: views - num_hard]]
             anchors[row] = features[image, torch.cat([hard, easy])]
             anchor_labels[row] = label
             row += 1
@@ -57,8 +57,8 @@ def contrast_by_loop(
     else:
         queue = torch.cat(queues, dim=1)
         classes, slots, dim = queue.shape
-        keys = torch.zeros(classes * slots, dim)
-        key_labels = torch.zeros(classes * slots, 1)
+        keys = queue.new_zeros(classes * slots, dim)
+        key_labels = queue.new_zeros(classes * slots, 1)
         for label in range(classes):
             keys[label * slots : (label + 1) * slots] = queue[label]
             key_labels[label * slots : (label + 1) * slots] = label
@@ -67,7 +67,7 @@ def contrast_by_loop(
     logits = logits - logits.max(dim=1, keepdim=True).values.detach()
     negative = 1 - positive
     if queues is None:
-        positive = positive * (1 - torch.eye(len(flat)))
+        positive = positive * (1 - torch.eye(len(flat), device=flat.device))
     rest = (torch.exp(logits) * negative).sum(dim=1, keepdim=True)
     log_probability = logits - torch.log(torch.exp(logits) + rest)
     return -((positive * log_probability).sum(dim=1) / positive.sum(dim=1)).mean()
@@ -92,11 +92,12 @@ def loss_by_loop(
 class LoopBank:
     """Two queues per class, filled image by image and class by class."""
 
-    def __init__(self, classes: int, slots: int, dim: int) -> None:
-        self.region = torch.nn.functional.normalize(torch.randn(classes, slots, dim), dim=2)
-        self.pixel = torch.nn.functional.normalize(torch.randn(classes, slots, dim), dim=2)
-        self.region_pointer = torch.zeros(classes, dtype=torch.long)
-        self.pixel_pointer = torch.zeros(classes, dtype=torch.long)
+    def __init__(self, classes: int, slots: int, dim: int, device: str = 'cpu') -> None:
+        shape = classes, slots, dim
+        self.region = torch.nn.functional.normalize(torch.randn(shape, device=device), dim=2)
+        self.pixel = torch.nn.functional.normalize(torch.randn(shape, device=device), dim=2)
+        self.region_pointer = torch.zeros(classes, dtype=torch.long, device=device)
+        self.pixel_pointer = torch.zeros(classes, dtype=torch.long, device=device)
         self.slots = slots
 
     @torch.no_grad()
@@ -115,7 +116,8 @@ class LoopBank:
                 pointer = int(self.region_pointer[label])
                 self.region[label, pointer] = torch.nn.functional.normalize(mean, dim=0)
                 self.region_pointer[label] = (pointer + 1) % self.slots
-                chosen = members[torch.randperm(len(members))[:pixels]]
+                order = torch.randperm(len(members), device=members.device)
+                chosen = members[order[:pixels]]
                 rows = torch.nn.functional.normalize(feature[:, chosen].T, dim=1)
                 pointer = int(self.pixel_pointer[label])
                 if pointer + len(rows) >= self.slots:
