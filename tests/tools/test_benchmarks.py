@@ -93,6 +93,16 @@ def test_a_config_trains_on_batches_made_for_it(load, repository, capsys, config
     assert row['loss'] > 0
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize('config', ['semcl/toy', 'pixcon/toy', 'cacl/toy'])
+def test_a_pretraining_step_waits_nowhere_for_the_gpu(load, repository, capsys, config):
+    words = [str(repository / f'configs/{config}.py'), '--batch=4', '--steps=2', '--json']
+    assert load('training_step').main([*words, '--device=cuda', '--device-photometry']) == 0
+    (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '{' in line]
+    assert row['device'] == 'cuda'
+    assert row['sync_places'] == {}
+
+
 def test_a_step_moves_weights_and_target_as_a_run_does(load, repository):
     benchmark = load('training_step')
     path = str(repository / 'configs/semcl/toy.py')
