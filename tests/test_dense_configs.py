@@ -1,5 +1,7 @@
 """Configs of local-to-global pretraining and of the light protocols: they name cells and add up."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,45 @@ def test_a_vit_makes_a_training_step_and_predicts_an_image_larger_than_its_windo
     with torch.no_grad():
         (result,) = model.test_step(dict(inputs=images, data_samples=samples))
     assert result.pred_sem_seg.data.shape == (1, 44, 57)
+
+
+@pytest.mark.parametrize('data', ['camvid', 'voc', 'coco'])
+def test_the_experiment_finds_a_config_of_every_method_on_each_of_its_data(data, repository):
+    script = (repository / 'tools/experiments/dense_camvid.sh').read_text()
+    methods = re.search(r'METHODS:-([\w -]+)', script)[1].split()
+    assert len(methods) >= 7
+    loop = f'for method in {" ".join(methods)}; do pretraining_of "$method" {data}; done'
+    named = subprocess.run(
+        ['bash', '-euc', f'source tools/experiments/dense.sh; {loop}'],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert len(named) == len(methods)
+    assert [path for path in named if not (repository / path).is_file()] == []
+
+
+@pytest.mark.parametrize(('data', 'images'), [('camvid', 367), ('voc', 240), ('coco', 128)])
+def test_a_small_configs_queue_is_shorter_than_an_epoch_of_its_sample(data, images):
+    """Else the queue holds the older key of the very image that asks, as a negative."""
+    paths = sorted((CONFIGS / 'pixcon').glob(f'*_r18-narrow_{data}.py'))
+    assert len(paths) >= 5
+    queues = {Config.fromfile(path).model.queue_size for path in paths}
+    assert len(queues) == 1, 'one budget'
+    batch = Config.fromfile(paths[0]).train_dataloader.batch_size
+    assert batch < queues.pop() < images
+
+
+def test_small_semcl_configs_differ_by_their_pairs_alone():
+    loaders, rest = {}, {}
+    for data in ('voc', 'coco'):
+        cfg = Config.fromfile(CONFIGS / f'semcl/r18-narrow_{data}.py').to_dict()
+        loaders[data] = cfg.pop('train_dataloader')
+        rest[data] = {key: cfg[key] for key in ('model', 'train_cfg', 'optim_wrapper')}
+    assert rest['voc'] == rest['coco']
+    assert loaders['coco']['dataset'].pop('index') == 'data/semcl/coco.pairs'
+    assert loaders['voc']['dataset'].pop('index') == 'data/semcl/voc.pairs'
+    for loader in loaders.values():
+        loader['dataset'].pop('data_root')
+    assert loaders['voc'] == loaders['coco']

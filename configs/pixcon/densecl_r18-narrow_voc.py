@@ -20,7 +20,7 @@ model.merge(
         backbone=dict(backbone, out_indices=(3,)),
         projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         dense_projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
-        queue_size=256,
+        queue_size=128,
     )
 )
 train_dataloader.merge(

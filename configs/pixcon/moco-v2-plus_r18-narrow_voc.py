@@ -18,7 +18,7 @@ model.merge(
         backbone=dict(backbone, out_indices=(3,)),
         projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         predictor=dict(hidden_channels=512),
-        queue_size=256,
+        queue_size=128,
     )
 )
 train_dataloader.merge(dict(batch_size=32, num_workers=1, dataset=dict(size=128)))

@@ -20,7 +20,7 @@ model.merge(
         dense_projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         predictor=dict(hidden_channels=512),
         dense_predictor=dict(hidden_channels=512),
-        queue_size=256,
+        queue_size=64,
         reweight=True,
         mask='center',
     )
