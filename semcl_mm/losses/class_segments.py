@@ -15,21 +15,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from semcl_mm.losses.positive_term import Pairing
-from semcl_mm.losses.similarity import BLOCK_ELEMENTS
+from semcl_mm.losses.similarity import BLOCK_ELEMENTS, product
 
-__all__ = ['product', 'segmented_contrast']
-
-_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(
-    torch.ops.mkldnn, '_linear_pointwise'
-)
-
-
-def product(left: Tensor, right: Tensor) -> Tensor:
-    """Return ``left @ right.T``, in bfloat16 if ``right`` is; oneDNN is the faster one on CPUs."""
-    left = left.to(right.dtype)
-    if _HAS_ONEDNN and left.device.type == 'cpu' and left.dtype != torch.float64:
-        return torch.ops.mkldnn._linear_pointwise(left, right, None, 'none', [], '')
-    return left @ right.T
+__all__ = ['segmented_contrast']
 
 
 class _RunningSum:

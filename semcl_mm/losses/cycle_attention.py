@@ -17,6 +17,8 @@ def cycle_attention(
     temperature: float = 0.07,
     negatives: Tensor | None = None,
     soft_target: Tensor | None = None,
+    *,
+    normalise_negatives: bool = True,
 ) -> Tensor:
     r"""Maximise the probability that two jumps between frames lead back (CACL Eq. 5-6).
 
@@ -44,6 +46,7 @@ def cycle_attention(
         negatives: Q, (K, C), any floating point type: cells of other videos.
         soft_target: T, (B, L, L), rows are distributions over the cells of the first frame; None
             is the identity (hard).
+        normalise_negatives: False where they are known to be unit vectors, which saves a pass.
 
     Returns:
         Scalar; zero (with its graph) where there is no cell.
@@ -66,7 +69,10 @@ def cycle_attention(
         back = logits.logsumexp(dim=1)  # (B, j), normaliser of the jump back
         if negatives is not None:
             queue = streamed_logsumexp(
-                features_next.flatten(0, 1), negatives, 1 / temperature, normalise_bank=True
+                features_next.flatten(0, 1),
+                negatives,
+                1 / temperature,
+                normalise_bank=normalise_negatives,
             )
             back = torch.logaddexp(back, queue.view_as(back))
         if soft_target is None:

@@ -13,7 +13,12 @@ __all__ = ['InfoNCELoss', 'info_nce', 'info_nce_terms']
 
 
 def info_nce(
-    query: Tensor, key: Tensor, negatives: Tensor | None = None, temperature: float = 0.2
+    query: Tensor,
+    key: Tensor,
+    negatives: Tensor | None = None,
+    temperature: float = 0.2,
+    *,
+    normalise_negatives: bool = True,
 ) -> Tensor:
     r"""Classify each query as its key among negatives (SemCL Eq. 2, MoCo Eq. 1).
 
@@ -30,6 +35,8 @@ def info_nce(
         negatives: None: the other rows of ``key``; (K, C): shared by all queries; (N, K, C): each
             query's own.
         temperature: Positive.
+        normalise_negatives: False where shared ones are known to be unit vectors, which saves a
+            pass.
 
     Returns:
         Scalar, the mean over N; zero (with its graph) where there is no query or no negative.
@@ -53,7 +60,9 @@ def info_nce(
         if own:
             logits = torch.einsum('nc,nkc->nk', query, normalise(negatives)) / temperature
             return info_nce_terms(positive, logits.logsumexp(dim=-1)).mean()
-        negative = streamed_logsumexp(query, negatives, 1 / temperature, normalise_bank=True)
+        negative = streamed_logsumexp(
+            query, negatives, 1 / temperature, normalise_bank=normalise_negatives
+        )
         return info_nce_terms(positive, negative).mean()
 
 

@@ -14,10 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semcl_mm.losses.arguments import check_positive, check_shapes
-from semcl_mm.losses.class_segments import product
 from semcl_mm.losses.key_sampling import KeySampling, mean_of_blocks
 from semcl_mm.losses.pixel_sampling import reads_are_free
-from semcl_mm.losses.similarity import full_precision, normalise
+from semcl_mm.losses.similarity import full_precision, normalise, product
 
 __all__ = ['DrawableMemory', 'pixel_contrast_drawn']
 

@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semcl_mm.losses.arguments import check_positive, check_shapes
-from semcl_mm.losses.class_segments import product
 from semcl_mm.losses.key_sampling import KeySampling, mean_of_blocks
-from semcl_mm.losses.similarity import as_float, full_precision, normalise
+from semcl_mm.losses.similarity import as_float, full_precision, normalise, product
 
 __all__ = ['pixel_contrast_mined']
 

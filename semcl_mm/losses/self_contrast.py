@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from semcl_mm.losses.class_segments import product
+from semcl_mm.losses.similarity import product
 
 __all__ = ['MOST_ANCHORS', 'self_contrast']
 

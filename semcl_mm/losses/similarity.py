@@ -17,6 +17,7 @@ __all__ = [
     'as_float',
     'full_precision',
     'normalise',
+    'product',
     'streamed_logsumexp',
 ]
 
@@ -24,8 +25,10 @@ EPS = 1e-12
 """Vectors shorter than this have no direction: they become zero and receive no gradient."""
 
 BLOCK_ELEMENTS = 1 << 20
-"""Similarities per block, of which two copies are held at a time (8 MiB in float32). Other devices
-than the CPU take 16 times as many: there a block costs little but its dozen kernel launches."""
+"""Similarities per block on the CPU, of which two copies are held at a time (8 MiB in float32)."""
+
+DEVICE_BLOCKS = 16
+"""Blocks of a bank on other devices, where a block costs its dozen kernel launches before all."""
 
 
 def full_precision(x: Tensor) -> torch.autocast:
@@ -56,19 +59,28 @@ def normalise(x: Tensor) -> Tensor:
     return x * torch.where(length > EPS, length.clamp_min(EPS).reciprocal(), 0.0)
 
 
-def _rows_times_rows(left: Tensor, right: Tensor) -> Tensor:
-    """Return ``left @ right.T`` for (A, C) and (B, C), by the fastest kernel at hand.
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """Return ``left @ right.T`` for (A, C) and (B, C) in the type of ``right``, by a fast kernel.
 
     On x86 CPUs that are not Intel's, BLAS (MKL) reaches less than half of what oneDNN does in
     float32; the operator below is how ``torch.compile`` calls oneDNN. Same result up to rounding.
+    A CPU without bfloat16 instructions is many times slower in bfloat16: it multiplies in float32.
     """
-    if left.device.type == 'cpu' and left.dtype == torch.float32 and _HAS_ONEDNN_LINEAR:
+    if right.device.type != 'cpu' or torch.compiler.is_compiling():
+        return left.to(right.dtype) @ right.T
+    if right.dtype == torch.bfloat16 and not _MULTIPLIES_BFLOAT16:
+        right = right.float()
+    left = left.to(right.dtype)
+    if _HAS_ONEDNN_LINEAR and right.dtype in (torch.float32, torch.bfloat16):
         return torch.ops.mkldnn._linear_pointwise(left, right, None, 'none', [], '')
     return left @ right.T
 
 
 _HAS_ONEDNN_LINEAR = torch.backends.mkldnn.is_available() and hasattr(
     torch.ops.mkldnn, '_linear_pointwise'
+)
+_MULTIPLIES_BFLOAT16 = (
+    torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 )
 
 
@@ -82,20 +94,23 @@ class _Blocks:
         mask: Tensor | None,
         query_labels: Tensor | None,
         bank_labels: Tensor | None,
+        half: bool = False,
     ) -> None:
-        self.size, self.unit, self.mask = size, unit, mask
+        self.size, self.unit, self.mask, self.half = size, unit, mask, half
         self.query_labels, self.bank_labels = query_labels, bank_labels
         # Inside a Function's forward grad mode is always off; here it is still the caller's.
         self.train = torch.is_grad_enabled()
 
     def rows(self, bank: Tensor, start: int, dtype: torch.dtype) -> Tensor:
-        """Return bank rows (<= size, C) from ``start`` on, in the queries' type."""
-        rows = bank[start : start + self.size].to(dtype)
-        return normalise(rows) if self.unit else rows
+        """Return bank rows (<= size, C) from ``start`` on, in the type that products have."""
+        rows = bank[start : start + self.size]
+        if self.half and rows.dtype == torch.bfloat16:
+            return rows
+        return normalise(rows.to(dtype)) if self.unit else rows.to(dtype)
 
     def logits(self, scaled_queries: Tensor, rows: Tensor, start: int) -> Tensor:
         """Return similarities (N, <= size), minus infinity where a pair does not count."""
-        logits = _rows_times_rows(scaled_queries, rows)
+        logits = product(scaled_queries, rows).to(scaled_queries.dtype)
         stop = start + len(rows)
         if self.mask is not None:
             logits.masked_fill_(~self.mask[..., start:stop], -torch.inf)
@@ -137,7 +152,7 @@ class _StreamedLogSumExp(torch.autograd.Function):
             keep, join = torch.exp(peak - shift), torch.exp(block_peak - shift).mul_(block_total)
             peak, total = new_peak, total * keep + join
             if pull is not None:
-                block_pull = _rows_times_rows(weights, rows.T)
+                block_pull = product(weights, rows.T).to(pull.dtype)
                 pull.mul_(keep[:, None]).addcmul_(block_pull, join[:, None])
             del weights, rows  # before the next block is made, not after
         value = peak + total.log()
@@ -170,7 +185,7 @@ def _bank_gradient(
     for start in range(0, len(bank), blocks.size):
         rows = blocks.rows(bank, start, queries.dtype)
         weights = blocks.logits(scaled, rows, start).sub_(shift[:, None]).exp_()
-        result[start : start + blocks.size] = _rows_times_rows(weights.T, pushed)
+        result[start : start + blocks.size] = product(weights.T, pushed)
     return result
 
 
@@ -184,6 +199,7 @@ def streamed_logsumexp(
     mask: Tensor | None = None,
     query_labels: Tensor | None = None,
     bank_labels: Tensor | None = None,
+    half_products: bool = False,
 ) -> Tensor:
     r"""Return :math:`\log \sum_k \exp(s\, q_n \cdot b_k)` for each query without an (N, K) tensor.
 
@@ -195,13 +211,17 @@ def streamed_logsumexp(
         queries: (N, C), float32 or float64.
         bank: (K, C), any floating point type.
         scale: Factor on the inner products, usually 1 / temperature.
-        chunk: Bank rows per block; by default so many that a block holds ``BLOCK_ELEMENTS``
-            similarities, or 256.
+        chunk: Bank rows per block; by default, on the CPU, so many that a block holds
+            ``BLOCK_ELEMENTS`` similarities, but at most a quarter of a bank of more than 1024
+            rows; elsewhere one of ``DEVICE_BLOCKS`` parts. Never fewer than 256.
         normalise_bank: Scale each bank row to unit length on the way (see :func:`normalise`).
         mask: Boolean, (K,) or (N, K); False leaves a row out of the sum.
         query_labels: (N,) integers, together with ``bank_labels``.
         bank_labels: (K,) integers; a row counts for a query only where its label is not negative
             and differs from the query's.
+        half_products: Multiply by a bfloat16 bank in bfloat16, for speed: logits are rounded to
+            three digits, and the bank's rows count as unit vectors as they are. Has no effect on
+            other banks, nor on a CPU without bfloat16 instructions.
 
     Returns:
         (N,) in the queries' type; minus infinity, with a zero gradient, where nothing counts.
@@ -211,15 +231,20 @@ def streamed_logsumexp(
     """
     _check_streamed(queries, bank, mask, query_labels, bank_labels)
     if chunk is None:
-        block = BLOCK_ELEMENTS if queries.device.type == 'cpu' else 16 * BLOCK_ELEMENTS
-        chunk = max(256, block // max(len(queries), 1))
+        chunk = _rows_of_a_block(len(queries), len(bank), queries.device.type == 'cpu')
     elif chunk < 1:
         raise ValueError(f'chunk must be at least 1, got {chunk}')
     with full_precision(queries):
         if normalise_bank and bank.requires_grad:
             bank, normalise_bank = normalise(bank), False  # autograd differentiates it
-        blocks = _Blocks(chunk, normalise_bank, mask, query_labels, bank_labels)
+        blocks = _Blocks(chunk, normalise_bank, mask, query_labels, bank_labels, half_products)
         return _StreamedLogSumExp.apply(queries, bank, scale, blocks)
+
+
+def _rows_of_a_block(queries: int, rows: int, on_cpu: bool) -> int:
+    if on_cpu:
+        return max(256, min(BLOCK_ELEMENTS // max(queries, 1), -(-rows // 4)))
+    return max(256, -(-rows // DEVICE_BLOCKS))
 
 
 def _check_streamed(

@@ -36,6 +36,8 @@ class DenseCL(MoCo):
         predictor: See :class:`MoCo`.
         dense_predictor: Config of the cells' predictor, or None.
         dense_weight: Share of the dense loss, in [0, 1].
+        half_products: Multiply by a bfloat16 dense queue (``queue_dtype='bfloat16'``) in bfloat16,
+            see :func:`~semcl_mm.losses.dense_info_nce`.
         **moco: Further arguments of :class:`MoCo` and :class:`TwoViewEncoder`.
 
     Raises:
@@ -50,12 +52,13 @@ class DenseCL(MoCo):
         predictor: ModuleConfig | None = None,
         dense_predictor: ModuleConfig | None = None,
         dense_weight: float = 0.5,
+        half_products: bool = False,
         **moco,
     ) -> None:
         super().__init__(backbone, projector, predictor, **moco)
         if not 0 <= dense_weight <= 1:
             raise ValueError(f'dense_weight={dense_weight} must be in [0, 1]')
-        self.dense_weight = dense_weight
+        self.dense_weight, self.half_products = dense_weight, half_products
         self.dense_projector = self.build(dense_projector)
         self.dense_predictor = self.build(dense_predictor)
         self.add_target('dense_projector')
@@ -92,6 +95,8 @@ class DenseCL(MoCo):
             self.queues['dense'].features,
             self.temperature,
             matches.weights,
+            normalise_negatives=False,  # a queue holds unit vectors
+            half_products=self.half_products,
         )
         results['loss_image'] = (1 - self.dense_weight) * results['loss_image']
         return {**results, 'loss_dense': self.dense_weight * dense, **matches.monitors}

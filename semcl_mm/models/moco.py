@@ -75,6 +75,12 @@ class MoCo(TwoViewEncoder):
             loss = cosine_regression(query['image'], key['image'])
         else:
             negatives = self.queues['image'].features
-            loss = info_nce(query['image'], key['image'], negatives, self.temperature)
+            loss = info_nce(
+                query['image'],
+                key['image'],
+                negatives,
+                self.temperature,
+                normalise_negatives=False,  # a queue holds unit vectors
+            )
         monitors = {'feature_std': spread(query['image'])} if len(query['image']) > 1 else {}
         return {'loss_image': loss, **monitors}

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from loss_oracles import vectors
 
+from semcl_mm.losses import similarity
 from semcl_mm.losses.similarity import normalise, streamed_logsumexp
 
 
@@ -74,6 +75,46 @@ def test_a_half_precision_bank_counts_exactly_as_it_is_stored():
     streamed = streamed_logsumexp(queries, bank, 5.0, normalise_bank=True, chunk=16)
     dense = torch.logsumexp(queries @ F.normalize(bank.float(), dim=-1).T * 5.0, dim=1)
     torch.testing.assert_close(streamed, dense, rtol=0, atol=2e-6)
+
+
+def test_products_in_bfloat16_round_the_logits_and_nothing_else():
+    queries = F.normalize(vectors(5, 8, dtype=torch.float32), dim=-1).requires_grad_()
+    bank = F.normalize(vectors(40, 8, seed=1), dim=-1).bfloat16()
+    exact, rough = (
+        streamed_logsumexp(queries, bank, 5.0, chunk=16, normalise_bank=True, half_products=half)
+        for half in (False, True)
+    )
+    torch.testing.assert_close(rough, exact, rtol=0, atol=0.02)
+    expected, found = (torch.autograd.grad(x.sum(), queries)[0] for x in (exact, rough))
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+    full = bank.float()
+    assert torch.equal(
+        streamed_logsumexp(queries, full, 5.0, half_products=True),
+        streamed_logsumexp(queries, full, 5.0),
+    )
+
+
+@pytest.mark.parametrize(('queries', 'rows'), [(392, 65536), (784, 16384), (196, 4096), (9, 2000)])
+def test_no_block_is_more_than_a_quarter_of_all_similarities(monkeypatch, queries, rows):
+    sizes = []
+    plain = similarity.product
+
+    def watched(left, right):
+        result = plain(left, right)
+        sizes.append(len(left) * len(right))
+        return result
+
+    monkeypatch.setattr(similarity, 'product', watched)
+    streamed_logsumexp(torch.zeros(queries, 2), torch.zeros(rows, 2))
+    assert max(sizes) <= max(queries * rows / 4, 256 * queries)
+    assert max(sizes) <= max(similarity.BLOCK_ELEMENTS, 256 * queries)
+
+
+def test_on_other_devices_the_number_of_blocks_is_bounded():
+    for queries, rows in [(392, 65536), (6272, 65536), (25088, 16384), (10, 100)]:
+        block = similarity._rows_of_a_block(queries, rows, on_cpu=False)
+        assert -(-rows // block) <= similarity.DEVICE_BLOCKS
+        assert block <= max(256, rows / similarity.DEVICE_BLOCKS)
 
 
 @pytest.mark.parametrize('lowered', [torch.bfloat16, torch.float16])

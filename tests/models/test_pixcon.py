@@ -46,6 +46,8 @@ def tiny(method, **options):
     with torch.no_grad():
         for target, _ in model.parameter_pairs():
             target.add_(0.3 * torch.randn_like(target))
+        for queue in model.queues.values():  # unit vectors in float64, too
+            queue.slots.div_(queue.slots.norm(dim=1, keepdim=True))
     return model
 
 

@@ -73,11 +73,15 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     target = (unit(options.pairs, options.pixels, channels) @ there.mT / 0.07).softmax(dim=-1)
     half_queue, half_cycle_queue = queue.bfloat16(), cycle_queue.bfloat16()
 
+    def dense(query: Tensor, queue: Tensor, **options) -> Tensor:
+        return dense_info_nce(query, key, match, queue, normalise_negatives=False, **options)
+
     groups: dict[str, dict[str, tuple[Callable[[Tensor], Tensor], Tensor]]] = {
         'dense': {
             'concatenate': (lambda q: concatenated_dense(q, key, match, queue), query),
-            'streamed': (lambda q: dense_info_nce(q, key, match, queue), query),
-            'streamed, bf16 queue': (lambda q: dense_info_nce(q, key, match, half_queue), query),
+            'streamed': (lambda q: dense(q, queue), query),
+            'streamed, bf16 queue': (lambda q: dense(q, half_queue), query),
+            'streamed, bf16 products': (lambda q: dense(q, half_queue, half_products=True), query),
         },
         'cycle, hard': {
             'concatenate': (lambda c: concatenated_cycle(c, there, cycle_queue), here),
