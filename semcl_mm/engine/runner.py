@@ -57,6 +57,10 @@ class Runner(BaseRunner):
     - an unwritable work dir, or a checkpoint that does not fit, stops with one message;
     - ``auto_scale_lr`` counts accumulated batches.
 
+    - ``channels_last = True`` lays weights and feature maps out channels last, which convolutions
+      of small networks on a CPU, and of mixed precision on a GPU, are faster with; results differ
+      by rounding.
+
     Config keys of MMEngine that stay as they are: ``sync_bn``, ``find_unused_parameters``,
     ``model_wrapper_cfg``, ``compile`` (torch.compile of the training step),
     ``activation_checkpointing``, ``auto_scale_lr``.
@@ -80,11 +84,14 @@ class Runner(BaseRunner):
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model; an unknown key of its config is the user's error."""
         try:
-            return super().build_model(model)
+            model = super().build_model(model)
         except TypeError as error:
             if 'unexpected keyword argument' not in str(error):
                 raise
             raise ValueError(f'config key model: {error}') from error
+        if self.cfg.get('channels_last'):
+            model = model.to(memory_format=torch.channels_last)
+        return model
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for distributed training; on the CPU without device numbers and without SyncBN."""
