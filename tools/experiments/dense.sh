@@ -18,6 +18,7 @@ pretraining_of() { # METHOD DATA: its config
     case $1 in
         cacl) [ "$2" = toy ] && echo configs/cacl/toy.py || echo configs/cacl/r18-narrow_camvid.py ;;
         local-global) echo "configs/local_global/vit-narrow_$2.py" ;;
+        semcl) [ "$2" = toy ] && echo configs/semcl/toy.py || echo "configs/semcl/r18-narrow_$2.py" ;;
         pixcon-sr) [ "$2" = toy ] && echo configs/pixcon/toy.py || echo "configs/pixcon/${1}_r18-narrow_$2.py" ;;
         *) [ "$2" = toy ] && echo "configs/pixcon/${1}_toy.py" || echo "configs/pixcon/${1}_r18-narrow_$2.py" ;;
     esac
@@ -45,7 +46,8 @@ one_arm() { # METHOD_seedN: pretrains (unless it is random) and is judged by eve
     case $method in
         random*) ;;
         *)
-            train "pretrain-$1" "$(pretraining_of "$method" "$data")" --pretrained "$start" --seed "$seed"
+            CFG_OPTIONS="${CFG_OPTIONS:-}${PRETRAIN_OPTIONS:+ $PRETRAIN_OPTIONS}" \
+                train "pretrain-$1" "$(pretraining_of "$method" "$data")" --pretrained "$start" --seed "$seed"
             start=$(last "pretrain-$1")
             ;;
     esac
@@ -62,6 +64,8 @@ dense_experiment() { # TARGET PROTOCOL…: every method, every seed; then who be
     for method in "${methods[@]}"; do
         [ -e "$(pretraining_of "$method" "$data")" ] ||
             { echo "error: no config $(pretraining_of "$method" "$data") for METHODS=$method" >&2; return 1; }
+        [ "$method" != semcl ] || [ -e "data/semcl/$data.pairs" ] ||
+            { echo "error: METHODS=semcl needs data/semcl/$data.pairs (tools/dataset_converters/build_pair_index.py)" >&2; return 1; }
         arms+=("$(random_of "$method")" "$method")
     done
     mapfile -t arms < <(printf '%s\n' "${arms[@]}" | awk '!seen[$0]++')

@@ -5,7 +5,8 @@
 # DATA=voc or DATA=coco images (CACL always on pairs of CamVid's frames 1 s apart). From each, and from the random one: the
 # linear protocol (a 1 x 1 convolution on frozen features) and fine-tuning, scored on CamVid's val images. Needs data/camvid
 # and, if chosen, data/VOCdevkit/VOC2012 or data/coco. JOBS runs of one thread each go side by side; what is finished is not
-# run again. METHODS='moco-v2 pixcon-sr' runs some of them, PROTOCOLS=linear one protocol.
+# run again. METHODS='moco-v2 pixcon-sr' runs some of them, PROTOCOLS=linear one protocol. PRETRAIN_OPTIONS='train_cfg.max_iters=1000'
+# are --cfg-options of the pretrainings. SemCL needs data/semcl/{camvid,voc}.pairs, see docs/results.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 data=${DATA:-camvid}
@@ -14,7 +15,7 @@ python=${PYTHON:-.venv/bin/python}
 mkdir -p "$work"
 source tools/experiments/shared.sh
 source tools/experiments/dense.sh
-read -ra methods <<< "${METHODS:-moco-v2 densecl pixcon-sim pixcon-coord pixcon-sr cacl local-global}"
+read -ra methods <<< "${METHODS:-semcl moco-v2 densecl pixcon-sim pixcon-coord pixcon-sr cacl local-global}"
 read -ra seeds <<< "${SEEDS:-0 1 2}"
 read -ra protocols <<< "${PROTOCOLS:-linear finetune}"
 dense_experiment camvid "${protocols[@]}"
