@@ -1,5 +1,6 @@
 """Optimiser wrappers that do not wait for the device, and a constructor with few groups."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -47,6 +48,9 @@ class AmpOptimWrapper(OptimWrapper):
     optimiser with ``fused=True`` finds that out on the device. A step skipped for overflow still
     counts in the schedules.
 
+    A CPU without instructions for the type emulates them, up to thirty times slower than float32:
+    there the network runs in float32, and the log says so.
+
     Args:
         dtype: ``'bfloat16'`` or ``'float16'``.
         loss_scale: ``'dynamic'``, a constant scale, or the arguments of ``torch.amp.GradScaler``;
@@ -64,6 +68,14 @@ class AmpOptimWrapper(OptimWrapper):
         if dtype not in ('bfloat16', 'float16'):
             raise ValueError(f"AMP dtype must be 'bfloat16' or 'float16', got {dtype!r}")
         self.cast_dtype = getattr(torch, dtype)
+        self.lowers_precision = _device_type() != 'cpu' or _cpu_computes_in(dtype)
+        if not self.lowers_precision:
+            print_log(
+                f'this CPU has no {dtype} instructions and would be many times slower with them '
+                'emulated: the network runs in float32',
+                'current',
+                logging.WARNING,
+            )
         self.loss_scaler = None
         self.constant_scale = None
         if dtype == 'float16':
@@ -91,7 +103,9 @@ class AmpOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast the forward pass; no gradient synchronisation while accumulating."""
-        autocast = torch.autocast(_device_type(), dtype=self.cast_dtype)
+        autocast = torch.autocast(
+            _device_type(), dtype=self.cast_dtype, enabled=self.lowers_precision
+        )
         with super().optim_context(model), autocast:
             yield
 
@@ -112,6 +126,15 @@ class AmpOptimWrapper(OptimWrapper):
 
 def _device_type() -> str:
     return get_device().split(':')[0]
+
+
+def _cpu_computes_in(dtype: str) -> bool:
+    """Whether convolutions in ``dtype`` are native to this CPU."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if dtype == 'bfloat16':
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.ops.mkldnn._is_mkldnn_fp16_supported()
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -18,6 +18,19 @@ def _few_threads():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def _lower_precision_is_emulated(request, monkeypatch):
+    """Mixed precision is tested on every CPU: on tensors this small emulation is no loss."""
+    if 'plain_cpu' not in request.fixturenames:
+        monkeypatch.setattr('semcl_mm.engine.optim_wrapper._cpu_computes_in', lambda dtype: True)
+
+
+@pytest.fixture
+def plain_cpu(monkeypatch):
+    """A CPU without instructions for bfloat16 and float16."""
+    monkeypatch.setattr('semcl_mm.engine.optim_wrapper._cpu_computes_in', lambda dtype: False)
+
+
 @pytest.fixture
 def train():
     """Train the tiny config in this process: ``train(work_dir, kill_at=None, **options)``."""

@@ -70,6 +70,24 @@ def test_bfloat16_on_the_cpu_autocasts_and_steps_in_float32():
     assert 'loss_scaler' not in wrapper.state_dict()
 
 
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
+def test_a_cpu_that_would_emulate_a_type_computes_in_float32_and_says_so(
+    plain_cpu, monkeypatch, dtype
+):
+    said = []
+    monkeypatch.setattr(
+        'semcl_mm.engine.optim_wrapper.print_log', lambda text, *rest: said.append(text)
+    )
+    model = nn.Linear(4, 4)
+    wrapper = AmpOptimWrapper(dtype, optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+    with wrapper.optim_context(model):
+        assert model(torch.randn(2, 4)).dtype == torch.float32
+    assert [f'no {dtype} instructions' in text for text in said] == [True]
+    before = model.weight.detach().clone()
+    wrapper.update_params(model.weight.sum())
+    torch.testing.assert_close(model.weight, before - 0.1)
+
+
 def test_float16_scales_the_loss_and_steps_as_float32_would():
     weights = torch.tensor([[3.0, 0.0, 4.0]])
     scaled, plain = nn.Linear(3, 1), nn.Linear(3, 1)
