@@ -1,7 +1,7 @@
 """Local-to-global pretraining of a small ViT on the toy world, 64 x 64 views, 600 updates of 32 images: for a CPU.
 
-Not in the paper; a pretraining of tools/experiments/dense_toy.sh. MoCo v2's colours without blur: with
-SimCLR's, which are twice as strong, so short a training hardly leaves its start. float32, for the same reason.
+Not in the paper; a pretraining of tools/experiments/dense_toy.sh. float32, because so short a training in
+bfloat16 hardly leaves its start.
     tools/train.py configs/local_global/vit-narrow_toy.py
 """
 
@@ -16,9 +16,6 @@ with read_base():
     from .._base_.models.local_to_global import *
     from .._base_.schedules.local_to_global_300e import *
 
-view = dict(
-    scale=(0.2, 1.0), jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, gray=0.2
-)
 model.merge(
     dict(
         backbone=dict(backbone, img_size=64, out_type='raw'),
@@ -29,7 +26,6 @@ train_dataloader.merge(
     dict(
         batch_size=32,
         num_workers=1,
-        dataset=dict(views=[view, view], size=64, min_overlap=0.0),
     )
 )
 train_cfg.merge(dict(max_iters=600))

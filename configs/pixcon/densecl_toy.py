@@ -1,12 +1,10 @@
-"""DenseCL on the toy world, half-width ResNet-18, 96 x 96 views, 400 updates of 32 images: for a CPU.
+"""DenseCL on the toy world, half-width ResNet-18, 64 x 64 views, 400 updates of 32 images: for a CPU.
 
 Not in the paper.
     tools/train.py configs/pixcon/densecl_toy.py
 """
 
 from mmengine.config import read_base
-
-from semcl_mm.datasets import MOCO_VIEWS
 
 with read_base():
     from .._base_.backbones.resnet18_narrow import *
@@ -23,6 +21,5 @@ model.merge(
         queue_size=256,
     )
 )
-train_dataloader.merge(dict(dataset=dict(size=96, views=MOCO_VIEWS, min_overlap=0.0)))
 default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
 sync_bn = None

@@ -26,6 +26,5 @@ model.merge(
         mask='center',
     )
 )
-train_dataloader.merge(dict(dataset=dict(size=96)))
 custom_hooks.append(feature_monitor)
 default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))

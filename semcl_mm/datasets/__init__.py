@@ -9,13 +9,21 @@ from .pair_index import PairIndex, PairIndexError, PairRecord
 from .samplers import PairDraw, PairSampler
 from .video_frames import VideoFiles
 from .view_dataset import ViewDataset
-from .view_recipe import BYOL_VIEWS, MOCO_VIEWS, SEMCL_VIEWS, SIMCLR_VIEWS, ViewRecipe
+from .view_recipe import (
+    BYOL_VIEWS,
+    MOCO_VIEWS,
+    SEMCL_VIEWS,
+    SIMCLR_VIEWS,
+    TOY_VIEWS,
+    ViewRecipe,
+)
 
 __all__ = [
     'BYOL_VIEWS',
     'MOCO_VIEWS',
     'SEMCL_VIEWS',
     'SIMCLR_VIEWS',
+    'TOY_VIEWS',
     'CocoImages',
     'DrawnDataset',
     'FrameFolders',

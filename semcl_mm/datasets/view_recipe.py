@@ -8,7 +8,14 @@ A recipe says how the crop is drawn and how strong the photometry is. It is read
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-__all__ = ['BYOL_VIEWS', 'MOCO_VIEWS', 'SEMCL_VIEWS', 'SIMCLR_VIEWS', 'ViewRecipe']
+__all__ = [
+    'BYOL_VIEWS',
+    'MOCO_VIEWS',
+    'SEMCL_VIEWS',
+    'SIMCLR_VIEWS',
+    'TOY_VIEWS',
+    'ViewRecipe',
+]
 
 CROPS = ('resize_short', 'random_resized')
 
@@ -132,9 +139,16 @@ SIMCLR_VIEWS: tuple[dict, ...] = (
     dict(_STRONG, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur=0.5),
 ) * 2
 
+#: For the toy world, whose classes differ in texture and shape but not in colour: colours vary as
+#: much as they can, nothing is blurred, and a view shows at least half of its image.
+TOY_VIEWS: tuple[dict, ...] = (
+    dict(_STRONG, scale=(0.5, 1.0), jitter=1.0, saturation=0.4, hue=0.5, gray=0.5),
+) * 2
+
 _NAMED = dict(
     BYOL_VIEWS=BYOL_VIEWS,
     MOCO_VIEWS=MOCO_VIEWS,
     SEMCL_VIEWS=SEMCL_VIEWS,
     SIMCLR_VIEWS=SIMCLR_VIEWS,
+    TOY_VIEWS=TOY_VIEWS,
 )

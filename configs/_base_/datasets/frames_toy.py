@@ -7,7 +7,7 @@ Clips of few frames: every pair is an item (``all_pairs``), not every clip.
 
 from mmengine.dataset import default_collate
 
-from semcl_mm.datasets import MOCO_VIEWS, FrameFolders, FramePairDataset, PairSampler
+from semcl_mm.datasets import TOY_VIEWS, FrameFolders, FramePairDataset, PairSampler
 
 images_of = 'toy'
 
@@ -27,7 +27,7 @@ train_dataloader = dict(
             stride=8,
             all_pairs=True,
         ),
-        views=MOCO_VIEWS,
+        views=TOY_VIEWS,
         size=64,
     ),
 )

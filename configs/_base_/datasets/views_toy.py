@@ -2,13 +2,12 @@
 
 tools/dataset_converters/make_toy.py --out data/toy
 
-Counted in iterations: for ``IterBasedTrainLoop``. A leaf may choose other ``dataset.views``, e.g.
-``MOCO_VIEWS`` or ``SIMCLR_VIEWS``.
+Counted in iterations: for ``IterBasedTrainLoop``.
 """
 
 from mmengine.dataset import default_collate
 
-from semcl_mm.datasets import BYOL_VIEWS, ImageList, PairSampler, ViewDataset
+from semcl_mm.datasets import TOY_VIEWS, ImageList, PairSampler, ViewDataset
 
 images_of = 'toy'
 
@@ -27,7 +26,7 @@ train_dataloader = dict(
             data_root='data/toy/JPEGImages',
             suffix='.jpg',
         ),
-        views=BYOL_VIEWS,
+        views=TOY_VIEWS,
         size=64,
         min_overlap=0.01,
     ),
