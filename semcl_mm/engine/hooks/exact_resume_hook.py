@@ -2,6 +2,7 @@
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import set_random_seed
 
 from semcl_mm.distributed import rank, world_size
 from semcl_mm.engine.run_state import (
@@ -20,6 +21,10 @@ __all__ = ['ExactResumeHook']
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
     """Makes a killed and resumed run equal an unbroken one; the runner registers it itself.
+
+    All processes build and initialise the model from one seed, so that it is the same everywhere.
+    From the first training step on, process r draws from seed + r: rolls, dropped paths and drawn
+    pixels of the processes differ.
 
     Before the first iteration after a resume it restores the random generators of each process
     and gradients that were accumulated but not yet used. Validation gets the generators as they
@@ -42,6 +47,11 @@ class ExactResumeHook(Hook):
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = restore_message_hub(checkpoint['message_hub'])
         self._resumed_states = checkpoint.get('run_state')
+
+    def before_train(self, runner) -> None:
+        """Give each process but the first a stream of its own; what is resumed replaces it."""
+        if rank() and not runner._randomness_cfg.get('diff_rank_seed'):  # else it has one already
+            set_random_seed(runner.seed + rank())
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         """Restore, once."""
