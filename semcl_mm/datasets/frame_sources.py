@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from semcl_mm.datasets.image_files import IMAGE_SUFFIXES, DataError, read_bytes
+from semcl_mm.datasets.image_files import IMAGE_SUFFIXES, DataError
 from semcl_mm.datasets.image_sources import ImageSource, image_source
+from semcl_mm.datasets.list_files import listed_lines, listed_paths
 from semcl_mm.datasets.photo_files import read_rgb
 from semcl_mm.registry import DATASETS
 
@@ -58,8 +59,9 @@ class FrameFolders(FrameSource):
     Args:
         data_root: folder below which the clips are.
         stride: frames from the first to the second, >= 0; 0 gives the same frame twice.
-        ann_file: list of the clips, a folder relative to ``data_root`` as the first word of a
-            line; ``''``: every folder that holds images.
+        ann_file: list of the clips, a folder relative to ``data_root`` in a line, see
+            :func:`~semcl_mm.datasets.list_files.listed_paths`; ``''``: every folder that holds
+            images.
         all_pairs: an item is a pair, not a clip: an epoch sees every pair once.
         leave_out_short: leave out clips without a pair, instead of raising an error.
 
@@ -76,7 +78,9 @@ class FrameFolders(FrameSource):
         leave_out_short: bool = False,
     ) -> None:
         self.root, self.stride, self.all_pairs = os.fspath(data_root), _checked(stride), all_pairs
-        folders = _listed(ann_file) if ann_file else sorted(_folders_below(self.root, ''))
+        folders = (
+            listed_paths(ann_file, self.root) if ann_file else sorted(_folders_below(self.root, ''))
+        )
         if not folders:
             raise DataError(f'{ann_file or data_root}: names no folder of frames')
         pairs = np.array([len(self._pairs(folder)) for folder in folders])
@@ -136,7 +140,8 @@ class FrameList(FrameSource):
     """Pairs that a text file names: ``first second gap`` in a line, ``#`` starts a comment.
 
     Args:
-        ann_file: the list; the gap is in frames of the video.
+        ann_file: the list; the gap is in frames of the video. Where paths hold blanks, tabs
+            separate the three.
         data_root: folder that the images are relative to.
         gap: keep the pairs of this gap alone; -1 keeps all, and lines may then lack the gap.
 
@@ -147,14 +152,15 @@ class FrameList(FrameSource):
     def __init__(self, ann_file: str | Path, data_root: str | Path, gap: int = -1) -> None:
         self.root = os.fspath(data_root)
         pairs = []
-        for number, line in enumerate(read_bytes(ann_file).decode().splitlines(), 1):
-            words = line.split('#')[0].split()
-            if not words:
-                continue
+        for number, line in listed_lines(ann_file):
+            words = line.split('\t') if '\t' in line else line.split()
             if len(words) == 2 and gap < 0:
                 words.append('-1')
-            if len(words) != 3 or not words[2].lstrip('-').isdigit():
-                raise DataError(f'{ann_file}:{number}: {line!r} is not "first second gap"')
+            if len(words) != 3 or not words[2].strip().lstrip('-').isdigit():
+                raise DataError(
+                    f'{ann_file}:{number}: {line!r} is not "first second gap", separated by '
+                    'blanks, or by tabs where paths hold blanks'
+                )
             if gap in (-1, int(words[2])):
                 pairs.append(words[:2])
         if not pairs:
@@ -214,11 +220,6 @@ def _read_pair(first: str, second: str) -> FramePair:
     if image.shape != other.shape:
         raise DataError(f'{first} and {second} have different sizes: no pair of frames')
     return FramePair((image, other), (first, second))
-
-
-def _listed(ann_file: str | Path) -> list[str]:
-    lines = (line.split('#')[0].split() for line in read_bytes(ann_file).decode().splitlines())
-    return [words[0] for words in lines if words]
 
 
 def _folders_below(root: str, inside: str) -> Iterator[str]:

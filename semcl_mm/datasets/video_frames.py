@@ -1,20 +1,25 @@
 """Pairs of frames straight from video files, such as Kinetics. Needs the extra ``video`` (PyAV)."""
 
 import importlib.util
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
+from mmengine.logging import print_log
 
 from semcl_mm.datasets.frame_sources import FramePair, FrameSource
 from semcl_mm.datasets.image_files import DataError
 from semcl_mm.datasets.image_sources import ImageSource
+from semcl_mm.datasets.list_files import listed_paths
 from semcl_mm.registry import DATASETS
 
 __all__ = ['VIDEO_SUFFIXES', 'VideoFiles', 'read_frames']
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v')
+IN_A_ROW = 10  # so many broken videos, one after the other, are no accident
 
 
 @DATASETS.register_module()
@@ -24,34 +29,65 @@ class VideoFiles(FrameSource):
     Args:
         data_root: folder of the videos.
         stride: frames from the first to the second, >= 0; 0 gives the same frame twice.
-        ann_file: list of the videos relative to ``data_root``, one in a line (a class behind a
-            blank, as in Kinetics' lists, is left aside); ``''``: every video below the folder.
+        ann_file: list of the videos relative to ``data_root``, one in a line, see
+            :func:`~semcl_mm.datasets.list_files.listed_paths` (a class behind it, as in Kinetics'
+            lists, is left aside); ``''``: every video below the folder.
+        skip_broken: read another video, drawn anew, in place of one that is damaged or short, and
+            log its name once; else it stops the run.
 
     Raises:
         DataError: there is no video.
         ValueError: the decoder is not installed; the message names the extra.
     """
 
-    def __init__(self, data_root: str | Path, stride: int = 8, ann_file: str | Path = '') -> None:
+    def __init__(
+        self,
+        data_root: str | Path,
+        stride: int = 8,
+        ann_file: str | Path = '',
+        skip_broken: bool = False,
+    ) -> None:
         if stride < 0:
             raise ValueError(f'stride={stride} must not be negative')
         require_decoder()
-        self.stride = stride
+        self.stride, self.skip_broken = stride, skip_broken
         if ann_file:
-            lines = Path(ann_file).read_text().splitlines()
-            names = [line.split()[0] for line in lines if line.strip()]
+            names = listed_paths(ann_file, data_root)
         else:
             names = sorted(_videos_below(os.fspath(data_root), ''))
         self.videos = ImageSource(data_root, names, ann_file or data_root)
+        # Shared by the workers of a process, so that a name is logged once, not once by each.
+        self._broken = torch.zeros(len(names) if skip_broken else 0, dtype=torch.bool)
+        self._broken.share_memory_()
 
     def __len__(self) -> int:
         return len(self.videos)
 
+    @property
+    def broken(self) -> int:
+        """Number of videos that were skipped so far, in all workers of this process."""
+        return int(self._broken.sum())
+
     def read(self, index: int, rng: np.random.Generator) -> FramePair:
         """A pair of video ``index``, see :class:`FrameSource`."""
-        path = self.videos.path(index)
-        first, frames = read_frames(path, self.stride, rng)
-        return FramePair(frames, (f'{path}#{first}', f'{path}#{first + self.stride}'))
+        for _ in range(IN_A_ROW):
+            path = self.videos.path(index)
+            try:
+                first, frames = read_frames(path, self.stride, rng)
+            except DataError as error:
+                if not self.skip_broken:
+                    raise
+                self._note(index, error)
+                broken, index = error, int(rng.integers(len(self)))
+            else:
+                return FramePair(frames, (f'{path}#{first}', f'{path}#{first + self.stride}'))
+        raise DataError(f'{broken}; {IN_A_ROW} videos in a row could not be used')
+
+    def _note(self, index: int, error: DataError) -> None:
+        if not self._broken[index]:
+            self._broken[index] = True
+            text = f'{error}; it is skipped, as number {self.broken} of {len(self)} videos'
+            print_log(text, 'current', logging.WARNING)
 
 
 def require_decoder() -> None:

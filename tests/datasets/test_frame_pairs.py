@@ -70,6 +70,22 @@ def test_clips_come_from_a_list_and_short_ones_are_named_or_left_out(clips):
         FrameFolders(clips, stride=50, leave_out_short=True)
 
 
+def test_a_listed_path_may_hold_blanks_and_be_followed_by_counts(clips):
+    """Classes of Kinetics-400 are "riding a bike" and "bee keeping"; the longest path counts."""
+    for folder, first in (('riding a bike/v', 1), ('riding a bike/v 2', 11), ('riding', 21)):
+        write_frame(clips / folder / '1.png', first)
+        write_frame(clips / folder / '2.png', first + 1)
+    listing = clips / 'list.txt'
+    lines = ('riding a bike/v 2', 'riding a bike/v 2 17 3', 'riding a bike/v 9\t# text', 'riding 2')
+    listing.write_text('\n'.join(['# clips', '', *lines]))
+    source, rng = FrameFolders(clips, stride=1, ann_file=listing), np.random.default_rng(0)
+    found = [numbers(source.read(i, rng))[0] for i in range(len(source))]
+    assert found == [11, 11, 1, 21]
+    listing.write_text('no such clip 17\n')
+    with pytest.raises(DataError, match=r'no such clip 17: cannot be read'):
+        FrameFolders(clips, ann_file=listing)
+
+
 def test_frames_without_or_with_equal_numbers_are_refused(clips):
     write_frame(clips / 'walk/left/extra_03.png', 0)
     with pytest.raises(DataError, match='both frame 3'):
@@ -94,6 +110,20 @@ def test_a_list_of_pairs_keeps_one_gap_and_names_its_bad_line(tmp_path):
         FrameList(listing, tmp_path, gap=7)
     listing.write_text('0.png 1.png 30\n0.png\n')
     with pytest.raises(DataError, match=r'pairs\.txt:2'):
+        FrameList(listing, tmp_path)
+
+
+def test_tabs_separate_paths_with_blanks_in_a_list_of_pairs(tmp_path):
+    for n in range(2):
+        write_frame(tmp_path / f'bee keeping/#{n}.png', n)
+    listing = tmp_path / 'pairs.txt'
+    listing.write_text('bee keeping/#0.png\tbee keeping/#1.png\t30 # near\n')
+    source = FrameList(listing, tmp_path, gap=30)
+    assert numbers(source.read(0, np.random.default_rng(0))) == (0, 1)
+    listing.write_text('bee keeping/#0.png\tbee keeping/#1.png\n')
+    assert numbers(FrameList(listing, tmp_path).read(0, np.random.default_rng(0))) == (0, 1)
+    listing.write_text('bee keeping/#0.png bee keeping/#1.png 30\n')
+    with pytest.raises(DataError, match=r'pairs\.txt:1.*tabs'):
         FrameList(listing, tmp_path)
 
 

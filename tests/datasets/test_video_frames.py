@@ -1,11 +1,13 @@
 """Frames out of video files; six bars, black or white, tell a frame's number."""
 
 import importlib.util
+import pickle
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
 
-from semcl_mm.datasets import VideoFiles
+from semcl_mm.datasets import VideoFiles, video_frames
 from semcl_mm.datasets.image_files import DataError
 
 FRAMES, BARS, WIDTH = 40, 6, 16
@@ -77,6 +79,41 @@ def test_short_and_damaged_videos_are_named(videos, tmp_path):
     (tmp_path / 'noise.mp4').write_bytes(whole[: len(whole) // 3])
     with pytest.raises(DataError, match=r'noise\.mp4'):
         VideoFiles(tmp_path, stride=30).read(0, rng)
+
+
+def test_a_listed_video_may_hold_blanks_in_its_path(videos, tmp_path):
+    (tmp_path / 'riding a bike').mkdir()
+    for name in ('v.avi', 'v 2.avi'):
+        (tmp_path / 'riding a bike' / name).symlink_to(videos / 'a.avi')
+    (tmp_path / 'list.txt').write_text('riding a bike/v.avi 17\n\nriding a bike/v 2.avi\n')
+    source, rng = VideoFiles(tmp_path, ann_file=tmp_path / 'list.txt'), np.random.default_rng(0)
+    names = [source.read(i, rng).names[0].split('#')[0] for i in range(len(source))]
+    assert names == [str(tmp_path / 'riding a bike' / name) for name in ('v.avi', 'v 2.avi')]
+
+
+def test_a_broken_video_is_replaced_counted_and_logged_once_if_that_is_wanted(
+    videos, tmp_path, monkeypatch
+):
+    logged = []
+    monkeypatch.setattr(video_frames, 'print_log', lambda text, *a, **k: logged.append(text))
+    for name in ('a.avi', 'b.avi'):
+        (tmp_path / name).symlink_to(videos / 'a.avi')
+    (tmp_path / 'noise.mp4').write_bytes(bytes(range(256)) * 20)
+    source = VideoFiles(tmp_path, skip_broken=True)
+    broken = [source.videos.path(i).endswith('noise.mp4') for i in range(3)].index(True)
+    worker = pickle.loads(ForkingPickler.dumps(source))  # what a spawned worker gets
+    for _ in range(2):
+        pairs = [s.read(broken, np.random.default_rng(7)) for s in (source, worker)]
+        assert pairs[0].names == pairs[1].names  # still a function of the draw
+        assert 'noise' not in pairs[0].names[0]
+    others = {source.read(broken, np.random.default_rng(i)).names[0][-7:-4] for i in range(20)}
+    assert len(others) >= 2
+    assert len(logged) == source.broken == worker.broken == 1
+    assert 'noise.mp4: cannot be decoded' in logged[0]
+    for name in ('a.avi', 'b.avi'):
+        (tmp_path / name).unlink()
+    with pytest.raises(DataError, match=r'noise\.mp4.*in a row'):
+        VideoFiles(tmp_path, skip_broken=True).read(0, np.random.default_rng(0))
 
 
 def test_without_a_decoder_the_message_names_the_extra(tmp_path, monkeypatch):
