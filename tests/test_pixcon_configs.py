@@ -67,16 +67,20 @@ def switches(cfg):
         and cfg.custom_hooks[0].get('schedule') != 'constant',
         symmetric=cfg.model.get('symmetric', False),
         byol_views=any(view.get('solarize') for view in views),
+        overlap=cfg.train_dataloader.dataset.min_overlap,
     )
 
 
 def test_each_row_of_the_step_table_switches_one_thing():
+    """Views are one thing: PixCon's are BYOL's colours on crops that overlap, DenseCL's neither."""
     rows = [switches(config(stem)) for stem in STEPS]
     assert not any(rows[0].values())
-    order = ['sync_bn', 'predictors', 'ascending', 'symmetric', 'byol_views', 'symmetric']
+    byol = ['byol_views', 'overlap']
+    order = [['sync_bn'], ['predictors'], ['ascending'], ['symmetric'], byol, ['symmetric']]
     for before, after, changed in zip(rows[:-1], rows[1:], order, strict=True):
-        assert [key for key in after if after[key] != before[key]] == [changed]
+        assert [key for key in after if after[key] != before[key]] == changed
     assert rows[6]['byol_views']
+    assert rows[6]['overlap'] == 0.01
     assert not rows[6]['symmetric']
 
 
