@@ -23,6 +23,8 @@ class MomentumUpdateHook(Hook):
 
     The authors average before the keys are computed, with the momentum of that iteration. That is
     this update one step earlier with the same number, since the first of theirs changes nothing.
+    PixCon's code averages after the step, as here, but counts from 0: its last step is a little
+    below 1, and each of its steps has the momentum that ours has one step earlier.
 
     Args:
         momentum: m at the beginning, in [0, 1].
