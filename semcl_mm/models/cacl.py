@@ -6,22 +6,17 @@ import torch
 from mmengine.model import ModuleDict
 from torch import Tensor
 
-from semcl_mm.losses import cycle_attention, dense_info_nce, info_nce, match_by_similarity
-from semcl_mm.losses.similarity import normalise
+from semcl_mm.losses import cycle_attention, dense_info_nce, info_nce
 from semcl_mm.memory import FeatureQueue
 from semcl_mm.registry import MODELS
 
+from .building import ModuleConfig
 from .frame_cells import draw_keys, embed_cells
-from .momentum import ModuleConfig, MomentumEncoder
+from .frame_matches import HEADS, check_heads, cycle_ends, match_frames, share_in_place
+from .momentum import MomentumEncoder
 from .monitors import spread
 
 __all__ = ['CACL']
-
-HEADS = ('global', 'pixel', 'cycle')
-MATCHES = ('global', 'pixel', 'position')
-CYCLE_TARGETS = ('identity', 'cross', 'self')
-
-Cells = dict[str, Tensor]
 
 
 @MODELS.register_module()
@@ -42,13 +37,10 @@ class CACL(MomentumEncoder):
         queue_size: Length of each queue.
         queue_dtype: How they are stored, ``'float32'`` or ``'bfloat16'``.
         temperature: That of all losses and of the soft cycle's target.
-        match: Which cell of v+ is the positive of a cell of v (Table 1b): the most similar in the
-            features of the ``'global'`` or of the ``'pixel'`` head, or the one in the same
-            ``'position'``.
-        cycle_target: Where a cycle should end (Table 1c): ``'identity'``, where it began; softly,
-            in cells that the global head finds similar: ``'cross'``, softmax(<u, u+> / tau) as
-            the paper writes, or ``'self'``, softmax(<u, u> / tau), within the frame in which it
-            ends.
+        match: Which cell of v+ is the positive of a cell of v (Table 1b): ``'global'``, ``'pixel'``
+            or ``'position'``, see :func:`~semcl_mm.models.frame_matches.match_frames`.
+        cycle_target: Where a cycle should end (Table 1c): ``'identity'``, ``'cross'`` or
+            ``'self'``, see :func:`~semcl_mm.models.frame_matches.cycle_ends`.
         pixel_shuffle: Roll each image by random distances of its own (Eq. 7).
         queued_cells: Cells of each key frame that enter the queues of ``pixel`` and ``cycle``, at
             random; 0 enqueues their mean instead, as DenseCL does.
@@ -79,7 +71,9 @@ class CACL(MomentumEncoder):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        _check_options(heads, match, cycle_target, queued_cells)
+        check_heads(heads, match, cycle_target)
+        if queued_cells < 0:
+            raise ValueError(f'queued_cells={queued_cells} must not be negative (0: the mean)')
         self.heads = ModuleDict({name: self.build(head) for name in heads})
         self.add_target('heads')
         queue = dict(size=queue_size, dtype=getattr(torch, queue_dtype))
@@ -122,52 +116,17 @@ class CACL(MomentumEncoder):
             means = here['global'].mean(dim=1), there['global'].mean(dim=1)
             losses['loss_global'] = info_nce(*means, queues['global'], self.temperature)
         if 'pixel' in here:
-            match = self._matches(here, there)
+            match = match_frames(here, there, self.match)
             losses['loss_pixel'] = dense_info_nce(
                 here['pixel'], there['pixel'], match, queues['pixel'], self.temperature
             )
-            in_place = match == torch.arange(match.shape[1], device=match.device)
-            losses['matched_in_place'] = in_place.float().mean()
+            losses['matched_in_place'] = share_in_place(match)
         if 'cycle' in here:
-            target = self._soft_target(here, there)
+            ends = cycle_ends(here, there, self.cycle_target, self.temperature)
             losses['loss_cycle'] = cycle_attention(
-                here['cycle'], there['cycle'], self.temperature, queues['cycle'], target
+                here['cycle'], there['cycle'], self.temperature, queues['cycle'], ends
             )
         for name, cells in there.items():
             keys = draw_keys(cells, 0 if name == 'global' else self.queued_cells)
             self.queues[name].enqueue(keys)
         return losses | {f'{name}_std': spread(cells, dim=1) for name, cells in here.items()}
-
-    @torch.no_grad()
-    def _matches(self, here: Cells, there: Cells) -> Tensor:
-        """Index (B, L) of the positive cell of v+ for each cell of v (Eq. 4)."""
-        if self.match != 'position':
-            return match_by_similarity(here[self.match], there[self.match])[0]
-        batch, cells, _ = here['pixel'].shape
-        return torch.arange(cells, device=here['pixel'].device).expand(batch, -1)
-
-    @torch.no_grad()
-    def _soft_target(self, here: Cells, there: Cells) -> Tensor | None:
-        """Distribution (B, L, L) over the cells of v in which a cycle should end."""
-        if self.cycle_target == 'identity':
-            return None
-        end = there if self.cycle_target == 'cross' else here
-        cosine = normalise(here['global']) @ normalise(end['global']).mT
-        return (cosine / self.temperature).softmax(dim=-1)
-
-
-def _check_options(heads: Sequence[str], match: str, cycle_target: str, queued_cells: int) -> None:
-    if not heads or len(set(heads)) < len(heads) or set(heads) - set(HEADS):
-        raise ValueError(f'heads={list(heads)} must be distinct ones of {list(HEADS)}')
-    for name, value, known in (
-        ('match', match, MATCHES),
-        ('cycle_target', cycle_target, CYCLE_TARGETS),
-    ):
-        if value not in known:
-            raise ValueError(f'{name}={value!r} must be one of {list(known)}')
-    if 'pixel' in heads and match != 'position' and match not in heads:
-        raise ValueError(f'match={match!r} needs that head; without it use match="position"')
-    if 'cycle' in heads and cycle_target != 'identity' and 'global' not in heads:
-        raise ValueError(f'cycle_target={cycle_target!r} needs the global head, for its target')
-    if queued_cells < 0:
-        raise ValueError(f'queued_cells={queued_cells} must not be negative (0: the mean)')

@@ -6,9 +6,10 @@ from torch import Tensor
 from semcl_mm.losses import dense_info_nce, match_by_similarity
 from semcl_mm.registry import MODELS
 
+from .building import ModuleConfig
 from .matches import Matches, rows
 from .moco import MoCo
-from .momentum import Features, ModuleConfig
+from .momentum import Features
 from .projectors import deepest
 from .two_view import Embedding
 from .view_preprocessor import ViewBatch

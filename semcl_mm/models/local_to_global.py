@@ -5,16 +5,15 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmpretrain.models.selfsup import BaseSelfSupervisor
-from torch import Tensor, nn
+from torch import Tensor
 
 from semcl_mm.distributed import all_gather_with_grad, rank
 from semcl_mm.registry import MODELS
 
+from .building import ModuleConfig, build_module
 from .monitors import spread
 
 __all__ = ['LocalToGlobal']
-
-ModuleConfig = dict | nn.Module
 
 
 @MODELS.register_module()
@@ -52,8 +51,8 @@ class LocalToGlobal(BaseSelfSupervisor):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.projector = _built(projector)
-        self.criterion = _built(loss)
+        self.projector = build_module(projector)
+        self.criterion = build_module(loss)
         self.symmetric, self.gather = symmetric, gather
 
     def loss(self, inputs: Sequence[Tensor], data_samples: object = None) -> dict[str, Tensor]:
@@ -98,10 +97,6 @@ class LocalToGlobal(BaseSelfSupervisor):
             local_keys = all_gather_with_grad(local_keys)
             image = image + rank() * len(query)
         return self.criterion(query, local_keys, image)
-
-
-def _built(config: ModuleConfig) -> nn.Module:
-    return config if isinstance(config, nn.Module) else MODELS.build(config)
 
 
 @torch.no_grad()

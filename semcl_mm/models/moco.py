@@ -5,7 +5,8 @@ from torch import Tensor
 from semcl_mm.losses import cosine_regression, info_nce
 from semcl_mm.registry import MODELS
 
-from .momentum import Features, ModuleConfig
+from .building import ModuleConfig
+from .momentum import Features
 from .monitors import spread
 from .two_view import Embedding, TwoViewEncoder
 from .view_preprocessor import ViewBatch

@@ -6,15 +6,14 @@ from typing import Any
 
 import torch
 from mmpretrain.models.selfsup import BaseSelfSupervisor
-from mmpretrain.registry import MODELS as PRETRAIN_MODELS
 from torch import Tensor, nn
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from .building import ModuleConfig, build_module
 from .stem import freeze_stem
 
 __all__ = ['MomentumEncoder', 'has_batch_statistics']
 
-ModuleConfig = dict | nn.Module
 Features = Tensor | tuple[Tensor, ...]
 
 
@@ -64,6 +63,8 @@ class MomentumEncoder(BaseSelfSupervisor):
         ValueError: ``batch_views`` is none of these, or the stem of the backbone is unknown.
     """
 
+    build = staticmethod(build_module)
+
     def __init__(
         self,
         backbone: ModuleConfig,
@@ -86,13 +87,6 @@ class MomentumEncoder(BaseSelfSupervisor):
         self._targets: list[str] = []
         self.add_target('backbone')
         self.add_target('projector')
-
-    @staticmethod
-    def build(config: ModuleConfig | None) -> nn.Module | None:
-        """A module from its config; a module or None passes through."""
-        if config is None or isinstance(config, nn.Module):
-            return config
-        return PRETRAIN_MODELS.build(config)
 
     def add_target(self, name: str) -> None:
         """Give the online module ``name`` a slow copy ``target_<name>`` (None has none)."""

@@ -5,9 +5,9 @@ import torch
 from semcl_mm.losses import semantic_weights
 from semcl_mm.registry import MODELS
 
+from .building import ModuleConfig
 from .densecl import DenseCL
 from .matches import Matches, rows
-from .momentum import ModuleConfig
 from .two_view import Embedding
 from .view_geometry import MASK_RULES, align_cells, has_area, in_box, nearest_cells
 from .view_preprocessor import ViewBatch

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from semcl_mm.registry import MODELS
 
-from .momentum import ModuleConfig, MomentumEncoder
+from .building import ModuleConfig
+from .momentum import MomentumEncoder
 from .monitors import spread
 
 __all__ = ['SemCL']

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from semcl_mm.memory import FeatureQueue
 
-from .momentum import Features, ModuleConfig, MomentumEncoder
+from .building import ModuleConfig
+from .momentum import Features, MomentumEncoder
 from .shuffle_bn import shuffle_batch
 from .view_preprocessor import ViewBatch
 
