@@ -17,6 +17,7 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Wandb
 
 from semcl_mm.engine.optim_wrapper import AmpOptimWrapper
 from semcl_mm.engine.overrides import check_overrides, check_top_level
+from semcl_mm.engine.resume import checkpoints_newest_first
 
 LOG_BACKENDS = {
     'local': LocalVisBackend,
@@ -180,14 +181,10 @@ def train_config(args: argparse.Namespace) -> Config:
         cfg.pretrained = dict(
             checkpoint=args.pretrained, allow_partial=args.allow_partial, trust=args.trust
         )
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None
-        if args.resume != 'auto':
-            _require_file(args.resume, 'checkpoint given to --resume')
-            cfg.load_from = args.resume
     if args.work_dir or cfg.get('work_dir') is None:
         cfg.work_dir = args.work_dir or f'work_dirs/{run_name(args)}'
+    if args.resume:
+        _resume(cfg, args.resume)
     return cfg
 
 
@@ -247,6 +244,17 @@ def checkpoint_name(path: str) -> str:
     file = Path(path).resolve()
     generic = file.stem.startswith(('iter_', 'epoch_', 'best_', 'last', 'latest'))
     return file.parent.name if generic else file.stem
+
+
+def _resume(cfg: Config, given: str) -> None:
+    """Go on from the file given, or the work dir's newest; without one a new run starts."""
+    if given != 'auto':
+        _require_file(given, 'checkpoint given to --resume')
+        cfg.load_from = given
+    elif checkpoints_newest_first(cfg.work_dir):
+        cfg.load_from = None
+    # MMEngine would resume from load_from, which is what a new run starts from
+    cfg.resume = given != 'auto' or not cfg.get('load_from')
 
 
 def _limit_labels(cfg: Config, args: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from semcl_mm.suite.facts import Facts, read_facts
 from semcl_mm.suite.local_run import LocalRun
 from semcl_mm.suite.paper_tables import paper_blocks
 from semcl_mm.suite.slurm import write_scripts
-from semcl_mm.suite.state import is_finished
+from semcl_mm.suite.state import is_finished, start_of
 from semcl_mm.suite.summary import write_summary
 
 __all__ = ['main', 'suite_parser']
@@ -139,7 +139,7 @@ def _prepare(command: str, tools: Tools) -> None:
 def _list(cells: Sequence[Cell], work: Path, processes: Mapping[str, int]) -> None:
     for cell in cells:
         state = 'finished' if is_finished(cell, work) else f'{processes[cell.name]} process(es)'
-        start = f' from {cell.start or cell.start_file}' if cell.start or cell.start_file else ''
+        start = f' from {start_of(cell)}' if start_of(cell) else ''
         print(f'{cell.name}: {cell.config}{start} [{state}]')
     print(f'{len(cells)} runs; nothing was run')
 

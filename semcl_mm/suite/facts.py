@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from semcl_mm.analysis.provenance import config_hash
@@ -58,6 +59,9 @@ def _read(cell: Cell) -> Facts:
         raise ValueError(f'{cell.where}: {cell.config} is a pretraining, which measures nothing')
     if cell.tta and 'tta_pipeline' not in cfg:
         raise ValueError(f'{cell.where}.tta: {cell.config} has no tta_pipeline')
+    start = cfg.get('load_from')
+    if start and '://' not in start and not Path(start).is_file():
+        raise ValueError(f'{cell.where}: load_from: no checkpoint {start}')
     batch = cfg.train_dataloader.batch_size * cfg.optim_wrapper.get('accumulative_counts', 1)
     recipe = cfg.get('auto_scale_lr', {}).get('base_batch_size', batch)
     paper_cell = cfg.get('paper_cell')

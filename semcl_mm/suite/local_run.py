@@ -13,7 +13,7 @@ from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.commands import Tools, as_text, environment, last_checkpoint
 from semcl_mm.suite.facts import Facts
 from semcl_mm.suite.progress import clock, duration, fraction_done, seconds_left
-from semcl_mm.suite.state import is_finished, is_trained, require_same, take, write_note
+from semcl_mm.suite.state import is_finished, is_trained, require_same, start_of, take, write_note
 
 __all__ = ['LocalRun']
 
@@ -123,7 +123,7 @@ class LocalRun:
             self.work,
             state='running',
             config_hash=self.facts[cell.name].config_hash,
-            start=cell.start or cell.start_file,
+            start=start_of(cell),
             reason=None,
         )
         self.say(f'{clock()} {cell.name}: starts{resumed}')

@@ -10,7 +10,16 @@ from semcl_mm.analysis.records import collect, write_json
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.facts import Facts
 
-__all__ = ['NOTE', 'is_finished', 'read_note', 'require_same', 'results', 'take', 'write_note']
+__all__ = [
+    'NOTE',
+    'is_finished',
+    'read_note',
+    'require_same',
+    'results',
+    'start_of',
+    'take',
+    'write_note',
+]
 
 NOTE = 'cell.json'
 
@@ -44,11 +53,12 @@ def require_same(cell: Cell, facts: Facts, work: Path) -> None:
     """
     if cell.kind == 'initial':
         return
-    note, start = read_note(cell, work), cell.start or cell.start_file
+    note, start = read_note(cell, work), start_of(cell)
     if note.get('start', start) != start:
+        before, now = (text or 'its own initialisation' for text in (note['start'], start))
         raise ValueError(
-            f'{work / cell.name} holds a run from {note["start"]}, and {cell.where} starts from '
-            f'{start or "its own initialisation"} now; move it away or choose another --work-dir'
+            f'{work / cell.name} holds a run from {before}, and {cell.where} starts from '
+            f'{now} now; move it away or choose another --work-dir'
         )
     for record in results(cell, work):
         if record['config_hash'].removesuffix('-tta') != facts.config_hash:
@@ -56,6 +66,11 @@ def require_same(cell: Cell, facts: Facts, work: Path) -> None:
                 f'{work / cell.name} holds a run of another config or other options than '
                 f'{cell.where} says now; move it away or choose another --work-dir'
             )
+
+
+def start_of(cell: Cell) -> str | None:
+    """The cell or file that a cell starts from; None: its own initialisation."""
+    return cell.start or cell.start_file or cell.options.get('load_from')
 
 
 def read_note(cell: Cell, work: Path) -> dict:
