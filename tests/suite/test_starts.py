@@ -63,9 +63,7 @@ def test_a_run_from_another_load_from_is_not_this_cell(tmp_path, full):
     write_note(cell, tmp_path, start=start_of(cell))
     require_same(cell, facts, tmp_path)
     other = pretraining(str(Path(full).with_name('other.pth')))
-    with pytest.raises(
-        ValueError, match=r'from .*full\.pth, .* starts from .*other\.pth'
-    ):
+    with pytest.raises(ValueError, match=r'from .*full\.pth, .* starts from .*other\.pth'):
         require_same(other, facts, tmp_path)
     write_note(cell, tmp_path, start=None)  # what a suite left that dropped load_from
     with pytest.raises(ValueError, match='holds a run from its own initialisation'):
