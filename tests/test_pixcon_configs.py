@@ -94,6 +94,32 @@ def test_the_heads_have_norms_exactly_where_statistics_are_shared(stem):
 
 
 @pytest.mark.parametrize(
+    ('stem', 'scale', 'crop', 'slides'),
+    [
+        ('fcn-d6_r50_voc12aug', (2049, 513), (513, 513), False),
+        ('fcn-d6_r50_cityscapes', (2049, 1025), (769, 769), True),
+    ],
+)
+def test_fcn_d6_has_the_authors_pipeline_and_head(stem, scale, crop, slides, repository):
+    """configs/benchmarks/mmsegmentation/*/fcn_d6_r50-d16_*_moco.py of pangzss/PixCon."""
+    cfg = Config.fromfile(repository / f'configs/segmentation/{stem}.py')
+    assert cfg.test_dataloader == cfg.val_dataloader
+    train, test = cfg.train_dataloader.dataset.pipeline, cfg.val_dataloader.dataset.pipeline
+    names = ['CheckedImage', 'CheckedSegAnnotations', 'RandomResize', 'RandomCrop', 'RandomFlip']
+    assert [step.type.__name__ for step in train] == [*names, 'PackSegInputs']
+    assert (train[2].scale, train[2].ratio_range, train[2].keep_ratio) == (scale, (0.5, 2.0), True)
+    assert (train[3].crop_size, train[3].cat_max_ratio) == (crop, 1.0)
+    assert (test[1].scale, test[1].keep_ratio) == (scale, True)
+    assert cfg.model.data_preprocessor['size'] == crop
+    head = dict(cfg.model.decode_head)
+    stated = dict(channels=256, num_convs=2, dilation=6, concat_input=False, align_corners=True)
+    assert {key: head[key] for key in stated} == stated
+    assert head['dropout_ratio'] == 0
+    window = dict(mode='slide', crop_size=(769, 769), stride=(513, 513))
+    assert dict(cfg.model.test_cfg) == (window if slides else dict(mode='whole'))
+
+
+@pytest.mark.parametrize(
     ('stem', 'cells'),
     [
         ('fcn-d6_r50_voc12aug', 5 + 7 + 2),

@@ -1,7 +1,11 @@
 """FCN with dilation 6 and a ResNet-50 of stride 16, Cityscapes, crops of 769, 90k iterations, batch 16 (4 GPUs x 4).
 
-PixCon's protocol (supplement, Table 2: 76.6 mIoU from PixCon-SR, mean of 3 runs; Table 7). Tested
-in windows of 769 every 513 pixels.
+PixCon's protocol (supplement, Table 2: 76.6 mIoU from PixCon-SR, mean of 3 runs; Table 7), with
+the authors' pipeline: scales of 0.5 to 2 times 2049 x 1025, crops, flips, nothing else; no dropout;
+tested at 2049 x 1025 in windows of 769 every 513 pixels.
+Two deviations. They fed images in 0…255 with a mean of 0.485; here mean and deviation belong to
+the images. Their ``contract_dilation=True`` leaves the last stage's first block undilated;
+mmpretrain's ResNet has no such option, and all three blocks are dilated by 2.
     tools/dist_train.sh configs/segmentation/fcn-d6_r50_cityscapes.py 4 --pretrained CKPT
 """
 
@@ -26,7 +30,11 @@ model.merge(
     )
 )
 train_dataloader.merge(dict(batch_size=4))
-train_dataloader.dataset.pipeline[3].merge(dict(crop_size=(769, 769)))
+train_dataloader.dataset.pipeline[2].merge(dict(scale=(2049, 1025)))
+train_dataloader.dataset.pipeline[3].merge(dict(crop_size=(769, 769), cat_max_ratio=1.0))
+train_dataloader.dataset.pipeline.pop(5)  # PhotoMetricDistortion
+val_dataloader.dataset.pipeline[1].merge(dict(scale=(2049, 1025)))
+test_dataloader = val_dataloader
 train_cfg.merge(dict(max_iters=90000, val_interval=9000))
 optim_wrapper.merge(dict(optimizer=dict(lr=0.01)))
 param_scheduler[0].merge(dict(milestones=[63000, 81000]))

@@ -11,7 +11,7 @@ heads = dict(
         num_convs=2,
         dilation=6,
         concat_input=False,
-        dropout_ratio=0.1,
+        dropout_ratio=0,
         num_classes=None,
         norm_cfg=dict(type='BN', requires_grad=True),
         align_corners=True,
