@@ -1,6 +1,6 @@
 """Cascade Mask R-CNN with a half-width ResNet-18 on the toy world (8 classes), 600 iterations of 8 images.
 
-tools/train.py configs/detection/cascade-mask-rcnn_r18_toy.py --pretrained work_dirs/toy/iter_240.pth
+tools/train.py configs/detection/cascade-mask-rcnn_r18_toy.py --pretrained work_dirs/toy/iter_160.pth
 """
 
 from mmengine.config import read_base

@@ -1,6 +1,6 @@
 """Faster R-CNN C4 with a half-width ResNet-18 on the toy world (8 classes), boxes alone, with PreciseBN.
 
-tools/train.py configs/detection/faster-rcnn-c4_r18_toy.py --pretrained work_dirs/toy/iter_240.pth
+tools/train.py configs/detection/faster-rcnn-c4_r18_toy.py --pretrained work_dirs/toy/iter_160.pth
 """
 
 from mmengine.config import read_base

@@ -1,7 +1,7 @@
 """Mask R-CNN with a half-width ResNet-18 on the toy world (8 classes), 600 iterations of 8 images.
 
 About eleven minutes of a CPU core.
-    tools/train.py configs/detection/mask-rcnn_r18_toy.py --pretrained work_dirs/toy/iter_240.pth
+    tools/train.py configs/detection/mask-rcnn_r18_toy.py --pretrained work_dirs/toy/iter_160.pth
 """
 
 from mmengine.config import read_base

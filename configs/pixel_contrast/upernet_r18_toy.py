@@ -1,4 +1,4 @@
-"""UPerNet with a half-width ResNet-18 and cross-image pixel contrast on the toy world, 900 iterations of 16 crops.
+"""UPerNet with a half-width ResNet-18 and cross-image pixel contrast on the toy world, 500 iterations of 8 crops.
 
 Cross-image pixel contrast (ICCV 2021), pixel and region memory, at toy size: 64-dimensional embeddings of all four
 stages at stride 4 (as with HRNet), a warm-up of 50 iterations. Not a row of the paper. The baseline, otherwise equal, is
@@ -39,8 +39,10 @@ model.contrast_head.merge(
 )
 train_dataloader.dataset.pipeline[-1].merge(dict(meta_keys=contrast_meta_keys))
 tta_pipeline[1].transforms[2][0].merge(dict(num_classes=num_classes))
-train_cfg.merge(dict(max_iters=900, val_interval=900))
+train_dataloader.merge(dict(batch_size=8))
+train_cfg.merge(dict(max_iters=500, val_interval=500))
 optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
 param_scheduler[0].merge(dict(end=20))
 param_scheduler[1].merge(dict(begin=20))
-default_hooks.merge(dict(logger=dict(interval=50), checkpoint=dict(interval=900)))
+default_hooks.merge(dict(logger=dict(interval=50), checkpoint=dict(interval=500)))
+auto_scale_lr = dict(enable=False, base_batch_size=8)

@@ -1,7 +1,6 @@
-"""SemCL on the toy world: ResNet-18 at half width, 64 x 64 views, 240 updates of 32 pairs.
+"""SemCL on the toy world: ResNet-18 at half width, 64 x 64 views, 160 updates of 16 pairs.
 
 The first step of ``make demo``; it shows that everything works, not what SemCL can do.
-Cost: about 2 minutes on one CPU core (106 s in the demo of the README).
     tools/train.py configs/semcl/toy.py
 """
 
@@ -21,6 +20,6 @@ model.merge(
         predictor=dict(in_channels=128, hidden_channels=512, out_channels=128),
     )
 )
-train_cfg.merge(dict(max_iters=240))
+train_cfg.merge(dict(max_iters=160))
 optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
-default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=120)))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=80)))

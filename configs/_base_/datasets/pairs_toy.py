@@ -1,4 +1,4 @@
-"""Pairs of the toy world, class by class as in SemCL-VOC. One process x 32 pairs, 64 x 64 views.
+"""Pairs of the toy world, class by class as in SemCL-VOC. One process x 16 pairs, 64 x 64 views.
 
 tools/dataset_converters/make_toy.py --out data/toy
 tools/dataset_converters/build_pair_index.py voc data/toy --out data/semcl/toy.pairs
@@ -13,7 +13,7 @@ data_root = 'data/toy'
 index = 'data/semcl/toy.pairs'
 
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
@@ -21,4 +21,4 @@ train_dataloader = dict(
     collate_fn=dict(type=default_collate),
     dataset=dict(type=PairDataset, index=index, data_root=data_root, size=64),
 )
-auto_scale_lr = dict(enable=False, base_batch_size=32)
+auto_scale_lr = dict(enable=False, base_batch_size=16)
