@@ -7,3 +7,4 @@ What runs is found from the configs that name its cells.
 paper = 'PixelContrast'
 table = '2'
 gpus = 'recipe'
+starts = {'hrnet-w48': 'checkpoints/hrnetv2_w48_imagenet_pretrained.pth'}

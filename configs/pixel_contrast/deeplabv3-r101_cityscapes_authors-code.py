@@ -37,6 +37,6 @@ tta_pipeline[1].transforms[0].insert(0, dict(type=Resize, scale_factor=0.5, keep
 train_cfg.merge(dict(max_iters=40000, val_interval=4000))
 paper_cell = dict(
     paper='PixelContrast', table='README', dataset='Cityscapes', split='val',
-    model='DeepLabV3', backbone='ResNet-101', metric='mIoU',
+    model='DeepLabV3', backbone='ResNet-101', metric='mIoU', start='imagenet',
     variant='contrast no memory (40K it)',
 )  # fmt: skip

@@ -39,6 +39,6 @@ test_evaluator = submission
 tta_pipeline[1].transforms.pop(2)
 paper_cell = dict(
     paper='PixelContrast', table='5', dataset='Cityscapes', split='test (train)',
-    model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU',
+    model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU', start='imagenet',
     variant='ours', protocol='multi-scale and flip',
 )  # fmt: skip

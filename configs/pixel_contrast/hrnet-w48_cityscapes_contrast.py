@@ -34,6 +34,6 @@ train_dataloader.dataset.pipeline[-1].merge(dict(meta_keys=contrast_meta_keys))
 tta_pipeline[1].transforms[2][0].merge(dict(num_classes=num_classes))
 paper_cell = dict(
     paper='PixelContrast', table='4', dataset='Cityscapes', split='val',
-    model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU',
+    model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU', start='imagenet',
     variant='ours', protocol='multi-scale and flip',
 )  # fmt: skip

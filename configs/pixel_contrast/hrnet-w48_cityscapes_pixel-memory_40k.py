@@ -34,6 +34,6 @@ tta_pipeline[1].transforms[2][0].merge(dict(num_classes=num_classes))
 train_cfg.merge(dict(max_iters=40000, val_interval=4000))
 paper_cell = dict(
     paper='PixelContrast', table='2', dataset='Cityscapes', split='val',
-    model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU',
+    model='HRNetV2', backbone='HRNetV2-W48', metric='mIoU', start='imagenet',
     variant='pixel memory (40K it)', protocol='multi-scale and flip',
 )  # fmt: skip

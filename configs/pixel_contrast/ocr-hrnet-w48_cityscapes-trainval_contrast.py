@@ -44,6 +44,6 @@ test_evaluator = submission
 tta_pipeline[1].transforms.pop(2)
 paper_cell = dict(
     paper='PixelContrast', table='5', dataset='Cityscapes', split='test (train+val)',
-    model='OCR', backbone='HRNetV2-W48', metric='mIoU',
+    model='OCR', backbone='HRNetV2-W48', metric='mIoU', start='imagenet',
     variant='ours', protocol='multi-scale and flip',
 )  # fmt: skip

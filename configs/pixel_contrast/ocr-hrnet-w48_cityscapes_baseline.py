@@ -23,6 +23,6 @@ train_dataloader.dataset.pipeline[3].merge(dict(cat_max_ratio=1.0))
 tta_pipeline[1].transforms[2][0].merge(dict(num_classes=num_classes))
 paper_cell = dict(
     paper='PixelContrast', table='4', dataset='Cityscapes', split='val',
-    model='OCR', backbone='HRNetV2-W48', metric='mIoU',
+    model='OCR', backbone='HRNetV2-W48', metric='mIoU', start='imagenet',
     variant='baseline', protocol='multi-scale and flip',
 )  # fmt: skip

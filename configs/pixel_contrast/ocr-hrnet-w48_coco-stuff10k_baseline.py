@@ -24,6 +24,6 @@ train_cfg.merge(dict(max_iters=60000, val_interval=6000))
 optim_wrapper.optimizer.merge(dict(lr=1e-3))
 paper_cell = dict(
     paper='PixelContrast', table='7', dataset='COCO-Stuff', split='test',
-    model='OCR', backbone='HRNetV2-W48', metric='mIoU',
+    model='OCR', backbone='HRNetV2-W48', metric='mIoU', start='imagenet',
     variant='baseline', protocol='multi-scale and flip',
 )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 from semcl_mm.analysis.table_text import Row, format_rows
 
 __all__ = [
+    'STARTS',
     'Row',
     'choose_cells',
     'counts_for',
@@ -19,6 +20,9 @@ __all__ = [
     'read_paper_numbers',
 ]
 
+#: ``paper_cell.start``: no training, a pretraining of this tree, or weights of other people, which
+#: for the papers' supervised networks are those of ImageNet's classifiers.
+STARTS = ('random', 'ours', 'imagenet')
 _CELL_KEYS = ('paper', 'table', 'dataset', 'backbone')
 
 
@@ -136,8 +140,9 @@ def paper_rows(
     ``paper_cell.models`` the model by the name of the pretraining's config. Run and pretraining
     must follow their config files to the letter (``as_published``), and the pairs be those of the
     cell's data set, or of ``paper_cell.pairs_of``. ``paper_cell.protocol`` names how the paper
-    tests, and the record must say that its metrics were measured so. Of two runs of one seed the
-    newer counts.
+    tests, and the record must say that its metrics were measured so; ``paper_cell.start`` the kind
+    of weights that the paper's runs began with (:data:`STARTS`), which the variant does not say. Of
+    two runs of one seed the newer counts.
 
     Args:
         numbers: What :func:`read_paper_numbers` gave.
@@ -181,15 +186,25 @@ def counts_for(record: dict, cell: dict) -> bool:
         return False
     if record['status'] != 'finished':
         return False
+    start = _start(initial, run)
     algorithm, config = initial_name(record, config=False), Path(run.get('config') or '').stem
     return any(
         own.get('pretraining', algorithm) == algorithm
         and run.get('pairs_of') in (None, own.get('pairs_of', cell['dataset']))
         and ('models' not in own or own['models'].get(config) == cell['model'])
         and own.get('protocol') == record.get('protocol')
+        and own.get('start', start) == start
         and _is_cell({**own, 'variant': own.get('variant') or algorithm}, cell)
         for own in paper_cells(record['paper_cell'])
     )
+
+
+def _start(initial: str | dict, run: Mapping) -> str:
+    """One of :data:`STARTS`: nobody pretrained it, a run of ours did, or whoever made the file."""
+    source = '' if isinstance(initial, str) else initial.get('source') or ''
+    if initial == 'random' or source.startswith('random initialisation'):
+        return 'random'
+    return 'ours' if run else 'imagenet'
 
 
 def _draw(record: dict) -> tuple:

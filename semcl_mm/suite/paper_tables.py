@@ -24,18 +24,21 @@ def paper_blocks(suite: Suite) -> tuple[Block, ...]:
     several the one whose name the others extend, as ``r50_voc`` of ``r50_voc_unpaired``.
 
     Raises:
-        ValueError: no such table, no config that names a cell of it, or several pretrainings of
-            which none is the plain one.
+        ValueError: no such table, no config that names a cell of it, several pretrainings of
+            which none is the plain one, or no ``starts`` where the paper has ImageNet weights.
     """
     numbers = choose_cells(read_paper_numbers(PAPER_NUMBERS), suite.paper, suite.table)
     found: dict[tuple, bool] = {}
     for leaf in _leaves(_DOWNSTREAM):
-        if 'paper_cell' not in leaf.read_text():
+        text = leaf.read_text()
+        if 'paper_cell' not in text or repr(numbers[0]['paper']) not in text:
             continue
         for own in paper_cells(_parse(leaf).get('paper_cell') or {}):
             if not any(_same_place(own, cell) for cell in numbers):
                 continue
             for start in _starts(leaf, own, numbers):
+                if start is None and own.get('start') == 'imagenet':
+                    _require_given(suite, leaf)
                 key = leaf, start, own.get('protocol') is not None
                 found[key] = True
     if not found:
@@ -85,7 +88,7 @@ def _block(suite: Suite, leaf: Path, start: Path | None, tta: bool) -> dict:
     where = f'{suite.file}: starts'
     if start is None:
         given = _given(suite.starts, leaf, where)
-        checkpoints['given' if given else 'random'] = given or 'random'
+        checkpoints[Path(given).stem if given else 'random'] = given or 'random'
     else:
         entry = {'config': _name(start), 'seed': suite.seeds[0]}
         given = _given(suite.starts, start, where)
@@ -97,6 +100,14 @@ def _block(suite: Suite, leaf: Path, start: Path | None, tta: bool) -> dict:
             entry |= given
         checkpoints[start.stem] = entry
     return {'checkpoints': checkpoints, 'downstream': [task], 'seeds': list(suite.seeds)}
+
+
+def _require_given(suite: Suite, leaf: Path) -> None:
+    if not isinstance(_given(suite.starts, leaf, f'{suite.file}: starts'), str):
+        raise ValueError(
+            f"{suite.file}: starts: {leaf.stem} needs a file, since the paper's run began with "
+            'ImageNet weights; give it by the name of the config or of its network'
+        )
 
 
 def _baseline(suite: Suite, leaf: Path, tta: bool) -> dict | None:

@@ -257,3 +257,15 @@ def test_one_run_may_be_several_rows_but_only_of_its_split_and_of_the_papers_way
     assert filled() == []  # one scale, where the paper has many
     assert filled(protocol='tta', cell=dict(split='test (train)')) == []
     assert filled(protocol='tta', cell=dict(model='OCR')) == []
+
+
+def test_a_cell_of_supervised_starts_counts_other_peoples_weights_alone(numbers):
+    cell = dict(CELL, variant='Swin IN-22k', start='imagenet')
+    theirs = {'checkpoint': 'swin.pth', 'source': 'timm', 'run': None}
+    ours = pretrained('SemCL')
+    untrained = {'checkpoint': 'r.pth', 'source': 'random initialisation (seed 0)', 'run': None}
+    runs = [
+        record(seed, 80.0 + seed, initialised_from=start, paper_cell=cell)
+        for seed, start in enumerate(['random', ours, untrained, theirs])
+    ]
+    assert [r.values for r in paper_rows(numbers, runs, 'semcl') if r.values] == [[83.0]]

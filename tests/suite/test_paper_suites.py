@@ -1,0 +1,58 @@
+"""The suites of the papers' tables: what they run is what may stand beside the printed numbers."""
+
+from pathlib import Path
+
+import pytest
+
+from semcl_mm.analysis.tables import choose_cells, counts_for, read_paper_numbers
+from semcl_mm.suite.command_line import load_suite
+from semcl_mm.suite.facts import expected_record, read_facts
+from semcl_mm.suite.paper_tables import PAPER_NUMBERS
+
+
+@pytest.fixture
+def load(repository, tmp_path, monkeypatch):
+    """Loads a suite of the tree where the files exist that it starts from."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, drop=None, **seeds):
+        text = (repository / 'suites' / f'{name}.py').read_text()
+        if drop:
+            text = text.replace(drop, '_unused')
+        path = tmp_path / f'{name}.py'
+        path.write_text(text)
+        for line in text.split("'"):
+            if line.endswith('.pth'):
+                Path(line).parent.mkdir(exist_ok=True)
+                Path(line).touch()
+        return load_suite(str(path), **seeds)
+
+    return run
+
+
+def filled(suite, cells, **change):
+    """The printed numbers that the cells' finished runs will stand beside."""
+    facts, by_name = read_facts(cells), {cell.name: cell for cell in cells}
+    numbers = choose_cells(read_paper_numbers(PAPER_NUMBERS), suite.paper, suite.table)
+    found = []
+    for cell in cells:
+        if cell.kind == 'downstream':
+            record = {**expected_record(cell, by_name, facts), **change}
+            found += [number for number in numbers if counts_for(record, number)]
+    return numbers, found
+
+
+@pytest.mark.parametrize('name', ['pixel_contrast_table_4', 'pixel_contrast_table_readme'])
+def test_pixel_contrast_starts_from_imagenet_and_random_runs_fill_no_row(load, name):
+    suite, cells = load(name)
+    assert all(cell.start_file.endswith('.pth') for cell in cells)
+    _, found = filled(suite, cells)
+    assert len(found) >= len(cells)
+    assert filled(suite, cells, initialised_from='random')[1] == []
+    made_here = {'checkpoint': 'x.pth', 'run': {'algorithm': 'SemCL', 'as_published': True}}
+    assert filled(suite, cells, initialised_from=made_here)[1] == []
+
+
+def test_a_suite_without_the_starts_that_its_table_needs_is_refused(load):
+    with pytest.raises(ValueError, match=r'starts: hrnet-w48_cityscapes_\S+ needs a file'):
+        load('pixel_contrast_table_1', drop='starts')
