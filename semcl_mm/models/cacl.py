@@ -111,20 +111,21 @@ class CACL(MomentumEncoder):
                 self.target_backbone, self.target_heads, inputs[1], *options, self.shuffle_bn
             )
         queues = {name: queue.features for name, queue in self.queues.items()}
+        unit = dict(normalise_negatives=False)  # a queue holds unit vectors
         losses = {}
         if 'global' in here:
             means = here['global'].mean(dim=1), there['global'].mean(dim=1)
-            losses['loss_global'] = info_nce(*means, queues['global'], self.temperature)
+            losses['loss_global'] = info_nce(*means, queues['global'], self.temperature, **unit)
         if 'pixel' in here:
             match = match_frames(here, there, self.match)
             losses['loss_pixel'] = dense_info_nce(
-                here['pixel'], there['pixel'], match, queues['pixel'], self.temperature
+                here['pixel'], there['pixel'], match, queues['pixel'], self.temperature, **unit
             )
             losses['matched_in_place'] = share_in_place(match)
         if 'cycle' in here:
             ends = cycle_ends(here, there, self.cycle_target, self.temperature)
             losses['loss_cycle'] = cycle_attention(
-                here['cycle'], there['cycle'], self.temperature, queues['cycle'], ends
+                here['cycle'], there['cycle'], self.temperature, queues['cycle'], ends, **unit
             )
         for name, cells in there.items():
             keys = draw_keys(cells, 0 if name == 'global' else self.queued_cells)

@@ -42,6 +42,8 @@ def tiny_cacl(**options) -> CACL:
     with torch.no_grad():
         for parameter in (*model.target_backbone.parameters(), *model.target_heads.parameters()):
             parameter.add_(0.2 * torch.randn_like(parameter))
+        for queue in model.queues.values():  # unit vectors in float64, too
+            queue.slots.div_(queue.slots.norm(dim=1, keepdim=True))
     return model
 
 
