@@ -3,7 +3,8 @@
 PixCon (WACV 2024), supplement Table 1: 57.55 ± 0.25 AP, 82.83 AP50 and 64.04 AP75 from PixCon-SR, 54.63,
 81.42 and 60.48 from MoCo-v2+, each pretrained on COCO for 800 epochs; 5 seeds. The settings are the
 authors': SyncBN everywhere and behind the last stage, its stride in the 3 x 3 convolution, nothing
-frozen, lr 0.02 with a tenth at 18k and 22k, 100 iterations of warm-up, PreciseBN.
+frozen, lr 0.02 with a tenth at 18k and 22k, 100 iterations of warm-up, PreciseBN; difficult objects are
+learned (Detectron2's). Deviation: a box ends a pixel earlier, at xmax - 1, as mmdet reads VOC.
     tools/dist_train.sh configs/detection/faster-rcnn-c4_r50_voc0712.py 4 --pretrained work_dirs/pixcon-sr_r50_coco/epoch_800.pth
 """
 
@@ -26,6 +27,9 @@ model.merge(
         roi_head=dict(bbox_head=dict(num_classes=num_classes)),
     )
 )
+for trained in train_dataloader.dataset.datasets:
+    trained.learn_difficult = True
+del trained
 train_cfg.merge(dict(max_iters=24000, val_interval=4000))
 param_scheduler[0].end = 100
 param_scheduler[1].milestones = [18000, 22000]

@@ -195,7 +195,7 @@ def test_crowds_are_regions_to_ignore_and_no_objects(folder):
     assert sample.ignored_instances.labels.tolist() == [0]
 
 
-def voc(folder, objects):
+def voc(folder, objects, **kwargs):
     root = folder / 'VOC2007'
     for name in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -210,6 +210,7 @@ def voc(folder, objects):
         data_prefix=dict(sub_data_root='VOC2007'),
         filter_cfg=dict(filter_empty_gt=True),
         pipeline=[],
+        **kwargs,
     )
 
 
@@ -230,6 +231,14 @@ def test_voc_boxes_begin_at_zero_and_difficult_objects_are_ignored(tmp_path):
         ([0, 0, 9, 9], 0),
         ([4, 4, 19, 19], 1),
     ]
+
+
+@pytest.mark.parametrize('test_mode', [False, True])
+def test_difficult_objects_are_learned_where_asked_for_and_never_counted_in_a_test(
+    tmp_path, test_mode
+):
+    data = voc(tmp_path, voc_object(difficult=1), learn_difficult=True, test_mode=test_mode)
+    assert [i['ignore_flag'] for i in data.get_data_info(0)['instances']] == [int(test_mode)]
 
 
 @pytest.mark.parametrize(

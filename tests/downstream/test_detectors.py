@@ -98,6 +98,30 @@ def test_every_detector_reaches_all_its_weights_and_predicts(path):
     assert ('masks' in results[0].pred_instances) == model.roi_head.with_mask
 
 
+@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+def test_a_place_on_an_ignored_region_is_background_in_every_leaf(path):
+    """Detectron2 drops crowds, and mmdet's detectors ignore no proposal for them."""
+    from mmdet.registry import TASK_UTILS
+
+    settings = Config.fromfile(path).model.train_cfg
+    stages = settings.rcnn if isinstance(settings.rcnn, list) else [settings.rcnn]
+    priors = InstanceData(priors=torch.tensor([[100.0, 100, 150, 150], [0, 0, 50, 50]]))
+    truth = InstanceData(bboxes=torch.tensor([[0.0, 0, 50, 50]]), labels=torch.tensor([3]))
+    crowd = InstanceData(bboxes=torch.tensor([[90.0, 90, 200, 200]]), labels=torch.tensor([0]))
+    for stage in (settings.rpn, *stages):
+        found = TASK_UTILS.build(stage.assigner).assign(priors, truth, crowd)
+        assert found.gt_inds.tolist() == [0, 1]
+
+
+def test_the_c4_leaf_alone_learns_difficult_objects_as_detectron2_does():
+    for path in LEAVES:
+        if path.stem.endswith('voc0712'):
+            cfg = Config.fromfile(path)
+            learned = [d.get('learn_difficult') for d in cfg.train_dataloader.dataset.datasets]
+            assert learned == [True if 'c4' in path.stem else None] * 2
+            assert 'learn_difficult' not in cfg.val_dataloader.dataset
+
+
 @pytest.mark.parametrize('name', ['mask-rcnn_r18_toy', 'cascade-mask-rcnn_r18_toy'])
 def test_a_batch_without_any_object_has_a_finite_loss_and_gradients(name):
     torch.manual_seed(0)

@@ -28,8 +28,8 @@ class _FilteringMixin:
     """One rule for every data set of what is trained on, and a line in the log about the rest.
 
     ``filter_cfg=dict(filter_empty_gt=True, min_size=32)`` leaves out, in training, images without
-    an object to find (crowd regions and difficult objects are none) and images whose shorter side
-    is below ``min_size`` pixels. At test time every image counts.
+    an object to learn (crowd regions are none, nor are difficult objects, by default) and images
+    whose shorter side is below ``min_size`` pixels. At test time every image counts.
     """
 
     def filter_data(self) -> list[dict]:
@@ -143,11 +143,17 @@ class ToyDetDataset(CheckedCocoDataset):
 class CheckedVOCDataset(_FilteringMixin, VOCDataset):
     """mmdet's ``VOCDataset`` that names the XML file which cannot be used.
 
-    Difficult objects are neither trained on nor counted as misses or false alarms.
+    In a test, difficult objects count neither as misses nor as false alarms.
 
     Args:
+        learn_difficult: Whether they are objects in training, as in Detectron2 (they do not hurt,
+            its authors say). Otherwise they are no objects, and their places are background.
         kwargs: See mmdet's ``VOCDataset``.
     """
+
+    def __init__(self, learn_difficult: bool = False, **kwargs: Any) -> None:
+        self.learn_difficult = learn_difficult
+        super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
         """One entry per image of the list.
@@ -176,6 +182,14 @@ class CheckedVOCDataset(_FilteringMixin, VOCDataset):
                 raise DataError(f'{path}: object {number} is a {name!r}, which is no VOC class')
             _check_box(found, f'{path}: object {number} ({name})')
         return super().parse_data_info(img_info)
+
+    def _parse_instance_info(
+        self, raw_ann_info: ElementTree.ElementTree, minus_one: bool = True
+    ) -> list[dict]:
+        if self.learn_difficult and not self.test_mode:
+            for flag in raw_ann_info.findall('object/difficult'):
+                flag.text = '0'
+        return super()._parse_instance_info(raw_ann_info, minus_one)
 
 
 def _check_box(found: ElementTree.Element, where: str) -> None:
