@@ -62,8 +62,15 @@ def export_launcher_environment(
             ['scontrol', 'show', 'hostname', nodes], capture_output=True, text=True, check=True
         ).stdout.split()[0]
     exported['MASTER_ADDR'] = address or '127.0.0.1'
-    exported['MASTER_PORT'] = environment.get('MASTER_PORT', DEFAULT_PORT)
+    exported['MASTER_PORT'] = environment.get('MASTER_PORT') or _port(launcher, environment)
     return exported
+
+
+def _port(launcher: str, environment: Mapping[str, str]) -> str:
+    """A port that jobs on one node do not share; below 32768, where systems hand out their own."""
+    if launcher == 'slurm' and 'SLURM_JOB_ID' in environment:
+        return str(20000 + int(environment['SLURM_JOB_ID']) % 10000)
+    return DEFAULT_PORT
 
 
 def choose_backend(requested: str | None) -> str:

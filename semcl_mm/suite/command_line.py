@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from semcl_mm.suite.cells import Cell, expand
-from semcl_mm.suite.commands import Tools
+from semcl_mm.suite.commands import Tools, gpu_names
 from semcl_mm.suite.description import Suite, read_suite
 from semcl_mm.suite.facts import Facts, read_facts
 from semcl_mm.suite.local_run import LocalRun
@@ -66,14 +64,16 @@ def main(args: argparse.Namespace, tools: Tools | None = None) -> int:
         print(write_summary(suite, cells, facts, work))
         return 0
     processes = _processes(args.gpus or suite.gpus, cells, facts)
-    run = LocalRun(cells, facts, work, args.jobs, processes, tools, _say)
+    run = LocalRun(cells, facts, work, args.jobs, processes, tools, _say, gpus=gpu_names())
     if args.dry_run:
         _list(cells, work, processes)
         return 0
     if args.slurm:
         left = [cell for cell in cells if not is_finished(cell, work)]
         options = [f'--{option.removeprefix("--")}' for option in args.slurm_options]
-        submit = write_scripts(suite, left, work, processes, args.slurm, options, tools)
+        submit = write_scripts(
+            suite, left, work, processes, args.slurm, options, tools, args.seeds or ()
+        )
         print(f'{len(left)} scripts in {submit.parent}; start them with: {submit}')
         return 0
     _require_gpus(cells, processes)
@@ -116,17 +116,13 @@ def _processes(
 
 
 def _require_gpus(cells: Sequence[Cell], processes: Mapping[str, int]) -> None:
-    most, here = max(processes[c.name] for c in cells if c.kind != 'initial'), _gpus_here()
+    most, here = max(processes[c.name] for c in cells if c.kind != 'initial'), len(gpu_names())
     if most > max(here, 1):
         raise ValueError(
             f'runs of this suite take {most} GPUs, as their recipes say, and here are {here}: '
             'write scripts with --slurm PARTITION, or give --gpus (another batch size: the '
             "numbers then stand in the suite's table, but not beside the paper's)"
         )
-
-
-def _gpus_here() -> int:
-    return torch.cuda.device_count()
 
 
 def _prepare(command: str, tools: Tools) -> None:

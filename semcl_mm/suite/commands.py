@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from semcl_mm.engine.resume import checkpoints_newest_first
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.description import REPOSITORY
@@ -69,9 +71,18 @@ def last_checkpoint(folder: Path) -> Path:
     raise FileNotFoundError(f'{folder}: a finished run without a checkpoint')
 
 
-def environment() -> dict[str, str]:
-    """One thread a run where nothing else is said: several runs share the cores."""
-    return {'OMP_NUM_THREADS': '1', **os.environ}
+def environment(gpus: Sequence[str] = ()) -> dict[str, str]:
+    """One thread a run where nothing else is said, since runs share the cores; its own GPUs."""
+    own = {'CUDA_VISIBLE_DEVICES': ','.join(gpus)} if gpus else {}
+    return {'OMP_NUM_THREADS': '1', **os.environ, **own}
+
+
+def gpu_names() -> list[str]:
+    """This machine's GPUs as CUDA_VISIBLE_DEVICES names them, of those that it leaves visible."""
+    count = torch.cuda.device_count()
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+    names = visible.split(',') if visible else [str(i) for i in range(count)]
+    return [name.strip() for name in names[:count]]
 
 
 def as_text(command: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ class _Run:
     lock: int
     started: float
     done_before: float
+    gpus: list[str]
     process: subprocess.Popen | None = None
 
 
@@ -46,6 +47,9 @@ class LocalRun:
         tools: What they call.
         say: Where progress goes.
         report_every: Seconds between two lines of progress while nothing ends.
+        gpus: Names of this machine's, as CUDA_VISIBLE_DEVICES takes them. Each run gets as many of
+            its own as it has processes and waits until they are free; without any, runs share
+            the CPU.
     """
 
     cells: Sequence[Cell]
@@ -56,8 +60,10 @@ class LocalRun:
     tools: Tools = field(default_factory=Tools)
     say: Callable[[str], None] = print
     report_every: float = 60.0
+    gpus: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        self._free = list(self.gpus)
         for cell in self.cells:
             require_same(cell, self.facts[cell.name], self.work)
         self.failed: dict[str, str] = {}
@@ -96,7 +102,7 @@ class LocalRun:
         for cell in waiting:
             if cell.start in self.failed:
                 self._mark(cell, f'{cell.start}, from which it starts, failed')
-            elif len(self._running) >= self.jobs or (cell.start and cell.start not in done):
+            elif (cell.start and cell.start not in done) or not self._has_room(cell):
                 left.append(cell)
             elif (lock := take(cell, self.work)) is None:
                 left.append(cell)  # another suite, or a run that outlived its suite, is at it
@@ -117,7 +123,9 @@ class LocalRun:
             stages = stages[1:]
         before = fraction_done(cell, self.work)
         resumed = f' (goes on at {before:.0%})' if before else ''
-        run = _Run(cell, stages, lock, time.monotonic(), before)
+        needed = self._needed(cell)
+        gpus, self._free = self._free[:needed], self._free[needed:]
+        run = _Run(cell, stages, lock, time.monotonic(), before, gpus)
         write_note(
             cell,
             self.work,
@@ -129,6 +137,14 @@ class LocalRun:
         self.say(f'{clock()} {cell.name}: starts{resumed}')
         self._running.append(run)
         self._launch(run)
+
+    def _has_room(self, cell: Cell) -> bool:
+        return len(self._running) < self.jobs and self._needed(cell) <= len(self._free)
+
+    def _needed(self, cell: Cell) -> int:
+        if cell.kind == 'initial':
+            return 0
+        return min(self.processes.get(cell.name, 1), len(self.gpus))
 
     def _launch(self, run: _Run) -> None:
         command = run.stages.pop(0)
@@ -142,7 +158,7 @@ class LocalRun:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment(),
+                env=environment(run.gpus),
                 pass_fds=(run.lock,),  # the run keeps its cell locked, even if we are killed
                 start_new_session=True,  # Ctrl-C reaches us alone; we end the runs ourselves
             )
@@ -153,6 +169,7 @@ class LocalRun:
             self._launch(run)
             return
         self._running.remove(run)
+        self._free += run.gpus
         seconds = time.monotonic() - run.started
         if code == 0 and is_finished(run.cell, self.work):
             done.add(run.cell.name)

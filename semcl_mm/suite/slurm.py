@@ -1,5 +1,6 @@
 """One Slurm script per cell, and one that submits them in the order of their starts."""
 
+import json
 import math
 import os
 import shlex
@@ -9,6 +10,7 @@ from pathlib import Path
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.commands import TOOLS, Tools, train_arguments
 from semcl_mm.suite.description import Suite
+from semcl_mm.suite.state import NOTE, start_of
 
 __all__ = ['write_scripts']
 
@@ -18,6 +20,23 @@ if grep -qs '"status": "finished"' {records}; then
     echo '{name}: finished before'
     exit 0
 fi
+"""
+# What LocalRun notes about a cell; a script has no Python running when its training crashes.
+_NOTE = """\
+note() {{
+    local file={folder}/{note}
+    mkdir -p {folder}
+    printf '{{"state": "%s", "start": %s, "reason": %s}}\\n' "$1" {start} "$2" > "$file.part"
+    mv "$file.part" "$file"
+}}
+at_exit() {{
+    local code=$? words
+    [ "$code" != 0 ] || {{ note finished null; return; }}
+    words=$(grep -a '^error: ' {log} | tail -n 1 | tr -d '[:cntrl:]"\\\\' | cut -c 1-300) || true
+    note failed "\\"exit code $code${{words:+, $words}}\\""
+}}
+trap at_exit EXIT
+note running null
 """
 
 
@@ -29,6 +48,7 @@ def write_scripts(
     partition: str,
     options: Sequence[str] = (),
     tools: Tools | None = None,
+    seeds: Sequence[int] = (),
 ) -> Path:
     """Writes ``<work>/slurm/<cell>.sbatch`` for each cell and ``submit.sh``.
 
@@ -40,6 +60,7 @@ def write_scripts(
         partition: Of Slurm.
         options: More for ``#SBATCH``, e.g. ``--time=24:00:00``.
         tools: What the scripts call.
+        seeds: Those that the command line gave, over the suite's own.
 
     Returns:
         The submit script.
@@ -66,10 +87,11 @@ def write_scripts(
         submit.append(f'job[{cell.name}]=$(sbatch --parsable{after} {quoted})')
     table = folder / 'table.sbatch'
     command = [tools.train[0], f'{TOOLS}/suite.py', suite.file, '--work-dir', str(work), '--table']
+    command += ['--seeds', *map(str, seeds)] if seeds else []
     _write(table, _head('table', work, 0, partition, options) + f'\n{shlex.join(command)}\n')
+    wait = ' --dependency="afterany:$(IFS=:; echo "${job[*]}")"' if cells else ''
     submit += [
-        'all=$(IFS=:; echo "${job[*]}")',
-        f'sbatch --parsable --dependency="afterany:$all" {shlex.quote(str(table))} > /dev/null',
+        f'sbatch --parsable{wait} {shlex.quote(str(table))} > /dev/null',
         f'echo "submitted {len(cells)} runs; the table comes when all have ended: '
         f'{work / "table.md"}"',
     ]
@@ -83,7 +105,7 @@ def _script(
     folder = work / cell.name
     if cell.kind == 'initial':
         command = tools.stages(cell, work, 1, None)[0]
-        skip = f'[ -e {shlex.quote(f"{folder}.pth")} ] && exit 0\n'
+        skip = f'[ -e {shlex.quote(f"{folder}.pth")} ] && exit 0\n{_note(cell, work)}'
         return f'{_head(cell.name, work, 0, partition, options)}\n{skip}{shlex.join(command)}\n'
     train = [*tools.train, cell.config, *train_arguments(cell, folder, None)]
     line = f'srun --kill-on-bad-exit=1 {shlex.join(train)} --launcher slurm'
@@ -101,15 +123,30 @@ def _script(
     records = f'{shlex.quote(str(folder))}/*/record.json'
     head = _head(cell.name, work, processes, partition, options)
     if not cell.tta:
-        return f'{head}\n{_SKIP.format(records=records, name=cell.name)}{start}{line}\n'
+        skip = _SKIP.format(records=records, name=cell.name)
+        return f'{head}\n{skip}{_note(cell, work)}{start}{line}\n'
     test = [*tools.test, cell.config]
     rest = tools.stages(cell, work, 1, None)[-1][len(test) + 1 :]
     last = f'"$(cat {shlex.quote(str(folder))}/last_checkpoint)"'
     launch = ['--launcher', 'slurm']
     return (
-        f'{head}\nif ! grep -qs \'"status": "finished"\' {records}; then\n{start}{line}\nfi\n'
+        f'{head}\n{_note(cell, work)}'
+        f'if ! grep -qs \'"status": "finished"\' {records}; then\n{start}{line}\nfi\n'
         f'srun --kill-on-bad-exit=1 {shlex.join(test)} {last} {shlex.join([*launch, *rest])}\n'
     )
+
+
+def _note(cell: Cell, work: Path) -> str:
+    return _NOTE.format(
+        folder=shlex.quote(str(work / cell.name)),
+        note=NOTE,
+        start=shlex.quote(json.dumps(start_of(cell))),
+        log=shlex.quote(str(_log(work, cell.name))),
+    )
+
+
+def _log(work: Path, name: str) -> Path:
+    return work / 'logs' / f'{name}.log'
 
 
 def _head(name: str, work: Path, processes: int, partition: str, options: Sequence[str]) -> str:
@@ -122,7 +159,7 @@ def _head(name: str, work: Path, processes: int, partition: str, options: Sequen
         f'--ntasks-per-node={per_node}',
         *([f'--gres=gpu:{per_node}'] if processes else []),
         '--cpus-per-task=5',
-        f'--output={work / "logs" / f"{name}.log"}',
+        f'--output={_log(work, name)}',
         '--open-mode=append',
         '--requeue',
         *options,

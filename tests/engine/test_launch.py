@@ -21,6 +21,15 @@ def test_slurm_and_open_mpi():
     assert export_launcher_environment('mpi', mpi)['RANK'] == '2'
 
 
+def test_two_slurm_jobs_on_a_node_meet_at_two_ports():
+    def port(**more):
+        slurm = dict(SLURM_PROCID='0', SLURM_LOCALID='0', SLURM_NTASKS='2', MASTER_ADDR='node0')
+        return export_launcher_environment('slurm', slurm | more)['MASTER_PORT']
+
+    assert [port(SLURM_JOB_ID=job) for job in ('7', '1230008')] == ['20007', '20008']
+    assert port(SLURM_JOB_ID='7', MASTER_PORT='29999') == '29999'
+
+
 def test_a_missing_variable_is_named():
     with pytest.raises(ValueError, match='SLURM_PROCID is not set'):
         export_launcher_environment('slurm', {})

@@ -13,7 +13,7 @@ import pytest
 
 from semcl_mm.suite.cells import Cell, expand
 from semcl_mm.suite.command_line import main, suite_parser
-from semcl_mm.suite.commands import Tools
+from semcl_mm.suite.commands import Tools, gpu_names
 from semcl_mm.suite.description import read_suite
 from semcl_mm.suite.facts import Facts, expected_record, option_words
 from semcl_mm.suite.local_run import LocalRun
@@ -32,6 +32,8 @@ started = f'{time.time():020.6f}'
 log = folder.parent / 'calls.txt'
 with log.open('a') as file:
     file.write(json.dumps(words) + '\\n')
+with (folder.parent / 'gpus.txt').open('a') as file:
+    file.write(f"{folder.name} {os.environ.get('CUDA_VISIBLE_DEVICES')}\\n")
 note = json.loads((folder / 'cell.json').read_text())
 resumed = (folder / 'last_checkpoint').is_file()
 tta = '--tta' in words
@@ -224,6 +226,21 @@ def test_a_killed_suite_leaves_its_run_locked_and_the_next_one_resumes_it(tools,
     assert said == ['1 of 1 cells were finished before']
 
 
+def test_runs_side_by_side_have_gpus_of_their_own(tools, tmp_path, monkeypatch):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,5,7')
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 3)
+    assert gpu_names() == ['3', '5', '7']
+    work = tmp_path / 'work'
+    cells = cells_of('a', 'b', 'c', 'd')
+    monkeypatch.setattr(Tools, 'stages', _single)  # torchrun has no part in this
+    processes = {'b': 2}
+    failed, _ = run(cells, tools, work, jobs=4, processes=processes, gpus=gpu_names())
+    assert failed == {}
+    seen = dict(line.split() for line in (work / 'gpus.txt').read_text().splitlines())
+    assert (seen['a'], seen['b']) == ('3', '5,7')
+    assert {len(gpus.split(',')) for gpus in (seen['c'], seen['d'])} == {1}
+
+
 def test_an_interrupted_suite_ends_its_runs_first(tools, tmp_path):
     work = tmp_path / 'work'
     cells = cells_of('slow_seed0', 'slow_seed1')
@@ -303,7 +320,7 @@ def test_slurm_scripts_wait_for_their_start_resume_and_parse(tools, tmp_path):
     assert text.count('--pretrained "$start" --cfg-options train_cfg.max_iters=5\n') == 1
     assert 'last_checkpoint)" --launcher slurm --tta' in text
     assert '"afterok:${job[pretrain_x_seed0]}"' in submit.read_text()
-    assert 'afterany:$all' in submit.read_text()
+    assert '--dependency="afterany:$(IFS=:; echo "${job[*]}")"' in submit.read_text()
 
 
 def test_a_submitted_cell_skips_itself_once_its_record_says_finished(tools, tmp_path):
@@ -327,6 +344,13 @@ def test_an_expected_record_names_what_made_the_start():
     record = expected_record(last, {'p': first, 'd': last}, facts)
     assert record['initialised_from']['run']['pairs_of'] == 'VOC2012'
     assert record['paper_cell'] == {'x': 1}
+
+
+_STAGES = Tools.stages
+
+
+def _single(tools, cell, work, processes, start):
+    return _STAGES(tools, cell, work, 1, start)
 
 
 def _in_a_process(cells, tools, work, **entries):

@@ -1,0 +1,78 @@
+"""What a Slurm script leaves behind, and what ``submit.sh`` does with nothing left."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from semcl_mm.suite.cells import Cell
+from semcl_mm.suite.commands import Tools
+from semcl_mm.suite.description import read_suite
+from semcl_mm.suite.slurm import write_scripts
+from semcl_mm.suite.state import read_note
+from semcl_mm.suite.summary import suite_rows
+
+SEGMENT = 'configs/segmentation/upernet_r18_toy.py'
+CELL = Cell('d_seed0', 'downstream', SEGMENT, 0, task='d', checkpoint='random')
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes scripts whose ``srun`` runs a shell command instead of a training."""
+    monkeypatch.chdir(tmp_path)
+    programs = tmp_path / 'bin'
+    programs.mkdir()
+    monkeypatch.setenv('PATH', f'{programs}:/usr/bin:/bin')
+    suite = tmp_path / 'mine.yaml'
+    suite.write_text(f'downstream: [{SEGMENT}]')
+
+    def program(name, text):
+        (programs / name).write_text(f'#!/usr/bin/env bash\n{text}\n')
+        (programs / name).chmod(0o755)
+
+    def run(cells, srun='exit 0', **entries):
+        program('srun', srun)
+        program('sbatch', 'echo "$@" >> submitted.txt; echo 7')
+        tools = Tools(train=(sys.executable, 'train.py'))
+        return write_scripts(
+            read_suite(suite), cells, tmp_path / 'work', {}, 'gpu', tools=tools, **entries
+        )
+
+    return run
+
+
+def test_a_crashed_cell_leaves_a_note_and_the_table_says_failed(write, tmp_path):
+    work = tmp_path / 'work'
+    (work / 'logs').mkdir(parents=True)
+    (work / 'logs' / 'd_seed0.log').write_text('error: a "bad"\tloss\\\n')
+    submit = write([CELL], 'exit 3')
+    done = subprocess.run(['bash', str(submit.parent / 'd_seed0.sbatch')])
+    assert done.returncode == 3
+    note = read_note(CELL, work)
+    assert (note['state'], note['start']) == ('failed', None)
+    assert note['reason'] == 'exit code 3, error: a badloss'
+    assert suite_rows([CELL], work)[0].missing == '1 failed'
+
+
+def test_a_running_cell_notes_what_it_starts_from(write, tmp_path):
+    cell = Cell('d_seed0', 'downstream', SEGMENT, 0, start_file='x y.pth')
+    submit = write([cell], f'cat {tmp_path}/work/d_seed0/cell.json > seen.json')
+    subprocess.run(['bash', str(submit.parent / 'd_seed0.sbatch')], check=True)
+    seen = json.loads((tmp_path / 'seen.json').read_text())
+    assert seen == {'state': 'running', 'start': 'x y.pth', 'reason': None}
+    assert read_note(cell, tmp_path / 'work')['state'] == 'finished'
+
+
+def test_with_nothing_left_the_table_alone_is_submitted_and_waits_for_nothing(write, tmp_path):
+    submit = write([])
+    subprocess.run(['bash', str(submit)], check=True, stdout=subprocess.DEVNULL)
+    (words,) = (tmp_path / 'submitted.txt').read_text().splitlines()
+    assert '--dependency' not in words
+    assert words.endswith('table.sbatch')
+
+
+def test_the_table_job_has_the_seeds_of_the_command_line(write, tmp_path):
+    submit = write([CELL], seeds=[3, 4])
+    assert '--table --seeds 3 4\n' in (submit.parent / 'table.sbatch').read_text()
+    assert '--seeds' not in (write([CELL]).parent / 'table.sbatch').read_text()
