@@ -23,6 +23,7 @@ class Row:
         paper_std: The printed standard deviation.
         values: What our finished runs reached, one value per seed.
         missing: What is not in it, e.g. ``1 failed``.
+        paper_digits: Decimals that the paper prints; None: those usual for such a number.
     """
 
     task: str
@@ -32,19 +33,22 @@ class Row:
     paper_std: float | None = None
     values: list[float] = field(default_factory=list)
     missing: str = ''
+    paper_digits: int | None = None
 
     def cells(self) -> tuple[str, ...]:
         """The texts of :data:`COLUMNS`; what was not measured is an em dash."""
         mean = statistics.fmean(self.values) if self.values else None
         std = statistics.stdev(self.values) if len(self.values) > 1 else None
         difference = None if mean is None or self.paper is None else mean - self.paper
+        printed = self.paper_digits
+        fine = max(printed or 0, digits(mean or 0.0 if self.paper is None else self.paper))
         return (
             self.task,
             self.initial,
             self.metric,
-            _number(self.paper, self.paper_std),
-            _number(mean, std),
-            UNMEASURED if difference is None else f'{difference:+.{digits(self.paper)}f}',
+            _number(self.paper, self.paper_std, printed),
+            _number(mean, std, fine),
+            UNMEASURED if difference is None else f'{difference:+.{fine}f}',
             f'{len(self.values)} ({self.missing})' if self.missing else str(len(self.values)),
         )
 
@@ -64,10 +68,10 @@ def format_rows(rows: Sequence[Row], form: str = 'md') -> str:
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in [padded[0], ruler, *padded[1:]])
 
 
-def _number(value: float | None, std: float | None) -> str:
+def _number(value: float | None, std: float | None, places: int | None = None) -> str:
     if value is None or math.isnan(value):
         return UNMEASURED
-    places = digits(value)
+    places = digits(value) if places is None else places
     spread = '' if std is None else f' ± {std:.{places}f}'
     return f'{value:.{places}f}{spread}'
 

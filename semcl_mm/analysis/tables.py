@@ -27,7 +27,7 @@ _CELL_KEYS = ('paper', 'table', 'dataset', 'backbone')
 
 
 def read_paper_numbers(path: str | Path) -> list[dict]:
-    """Reads ``configs/paper_numbers.csv``: one dict per printed number.
+    """Reads ``configs/paper_numbers.csv``: one dict per printed number, ``digits`` its decimals.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -39,6 +39,7 @@ def read_paper_numbers(path: str | Path) -> list[dict]:
     with path.open(newline='') as file:
         rows = list(csv.DictReader(file))
     for line, row in enumerate(rows, 2):
+        row['digits'] = len(row['value'].partition('.')[2])
         for key in ('value', 'std'):
             try:
                 row[key] = float(row[key]) if row[key] else None
@@ -162,7 +163,8 @@ def paper_rows(
             if counts_for(record, cell) and cell['metric'] in record['metrics_final']
         }
         values = list(by_seed.values())
-        rows.append(Row(task, cell['variant'], cell['metric'], cell['value'], cell['std'], values))
+        shown = cell['variant'], cell['metric'], cell['value'], cell['std'], values
+        rows.append(Row(task, *shown, paper_digits=cell['digits']))
     return rows
 
 

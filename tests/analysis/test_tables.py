@@ -78,6 +78,22 @@ def test_every_printed_number_shows_and_nothing_is_ours_without_a_run(numbers):
     assert sum(row.paper == 81.73 for row in rows) == 1
 
 
+def test_every_printed_number_keeps_the_decimals_of_the_paper(numbers, repository):
+    with (repository / 'configs' / 'paper_numbers.csv').open(newline='') as file:
+        texts = [(r['paper'], r['value'], r['std']) for r in csv.DictReader(file)]
+    shown = []
+    for paper in dict.fromkeys(paper for paper, *_ in texts):
+        shown += [(paper, *row.cells()[3].split(' ± ')) for row in paper_rows(numbers, [], paper)]
+    assert sorted(shown) == sorted((p, v, s) if s else (p, v) for p, v, s in texts)
+
+
+def test_ours_is_as_fine_as_the_paper(numbers):
+    cell = dict(paper='SemCL', table='6', dataset='Cityscapes', backbone='R50', variant='SemCL')
+    run = record(paper_cell=dict(cell, metric='RMSE'), metrics_final={'RMSE': 4.7})
+    (row,) = [row for row in paper_rows(numbers, [run], 'SemCL', '6') if row.values]
+    assert row.cells()[3:6] == ('4.699', '4.700', '+0.001')
+
+
 def test_a_run_lands_in_its_own_cell_only(numbers):
     runs = [record(0, 81.0, initialised_from=pretrained('SemCL'), paper_cell=CELL)]
     filled = [row for row in paper_rows(numbers, runs, 'SemCL', '2') if row.values]
