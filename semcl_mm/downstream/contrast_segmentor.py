@@ -16,7 +16,7 @@ __all__ = [
     'without_contrast',
 ]
 
-_PREFIX = 'contrast_head.'
+_COUNTER = '.calls'  # every contrast head has this buffer, whatever holds it
 
 
 class PixelContrastMixin:
@@ -94,12 +94,13 @@ def without_contrast(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the state dict of the plain segmentor: no projection head, no memory.
 
     Args:
-        state_dict: Of a segmentor with a ``contrast_head``.
+        state_dict: Of a segmentor with a ``contrast_head``, or with one among its auxiliary heads
+            (the last of them, where they are a list).
 
     Raises:
         ValueError: If there is none in it.
     """
-    kept = {key: value for key, value in state_dict.items() if not key.startswith(_PREFIX)}
-    if len(kept) == len(state_dict):
-        raise ValueError(f'no key starts with {_PREFIX!r}: this state dict has no contrast head')
-    return kept
+    heads = tuple(key.removesuffix('calls') for key in state_dict if key.endswith(_COUNTER))
+    if not heads:
+        raise ValueError(f'no key ends in {_COUNTER!r}: this state dict has no contrast head')
+    return {key: value for key, value in state_dict.items() if not key.startswith(heads)}

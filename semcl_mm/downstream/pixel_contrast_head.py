@@ -48,8 +48,8 @@ class PixelContrastHead(BaseModule):
         memory: Settings of :class:`~semcl_mm.memory.RegionMemoryBank` (``num_images`` and
             ``pixels_per_class`` at least); what the head knows is filled in, and ``dtype`` may be a
             name such as 'bfloat16'. A region memory needs ``sample_idx`` in the meta keys of
-            ``PackSegInputs``; those of a ``ConcatDataset`` collide. None: the anchors of the
-            mini-batch are each other's keys.
+            ``PackSegInputs``; those of a ``ConcatDataset`` collide. None, or the kind 'none': the
+            anchors of the mini-batch (of each process) are each other's keys.
         warmup_iters: Calls in training during which the loss counts zero times; 5000 in the
             authors' code, the paper mentions none.
         ignore_index: Label that is no class.
@@ -94,7 +94,8 @@ class PixelContrastHead(BaseModule):
         self.output = nn.Conv2d(channels, dim, 1)
         known = dict(num_classes=num_classes, ignore_index=ignore_index)
         self.criterion = MODELS.build(dict(type=PixelContrastLoss) | known | dict(loss or {}))
-        self.memory = _build_memory(memory, known | dict(dim=dim)) if memory is not None else None
+        stored = memory is not None and memory.get('memory') != 'none'
+        self.memory = _build_memory(memory, known | dict(dim=dim)) if stored else None
         self.register_buffer('calls', torch.zeros((), dtype=torch.long))
 
     @property

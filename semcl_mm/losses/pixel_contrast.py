@@ -146,14 +146,14 @@ class PixelContrastLoss(nn.Module):
             anchors: (G, V, D), the embeddings at ``table.index``.
             table: What :meth:`sample` returned, compact or not.
             area: H * W of the map that it was sampled on.
-            memory: As in :meth:`forward`.
+            memory: As in :meth:`forward`; one of kind 'none' counts as None.
 
         Raises:
             ValueError: For intra-image contrast with a memory.
         """
         if not anchors.numel():
             return anchors.sum() * 0
-        if memory is None:
+        if memory is None or not getattr(memory, 'slots_per_class', 1):
             loss = self._within_batch(anchors, table, area)
         elif self.intra_image:
             raise ValueError('intra_image contrasts pixels of one image; leave out the memory')

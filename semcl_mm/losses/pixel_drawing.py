@@ -55,8 +55,10 @@ def pixel_contrast_drawn(
     has one subset of positives. The size of the subsets, and so the cost, does not depend on the
     memory. The chosen negatives, which are about K, are weighted to count as K (as the number there
     would be, if fewer). With a memory small enough to be taken whole the result is that of
-    :func:`~semcl_mm.losses.pixel_mining.pixel_contrast_mined`. The very hardest keys of a large
-    memory are not found in this way: 'hardest' is refused.
+    :func:`~semcl_mm.losses.pixel_mining.pixel_contrast_mined`; but of more than two thousand
+    candidates the CPU takes its bar from every n-th (:meth:`KeySampling.bar`), which chooses about
+    a hundredth of them otherwise. The very hardest keys of a large memory are not found in this
+    way: 'hardest' is refused.
 
     Args:
         anchors: (C, V, D), row c: anchors of class c; scaled to unit length here.

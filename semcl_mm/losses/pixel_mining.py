@@ -21,6 +21,9 @@ __all__ = ['pixel_contrast_mined']
 BLOCK_ELEMENTS = 1 << 22
 """Logits held at a time (16 MiB in float32)."""
 
+RAISED_ROWS = 1 << 14
+"""Rows of a bfloat16 memory that are raised to the anchors' type at a time."""
+
 
 class _Chosen(NamedTuple):
     """Keys chosen for each anchor."""
@@ -58,10 +61,23 @@ def _terms(positives: _Chosen, negatives: _Chosen) -> tuple[Tensor, Tensor, Tens
     return value, number.squeeze(1) > 0, weight.neg_(), share
 
 
+def _similarities(anchors: Tensor, keys: Tensor) -> Tensor:
+    """Return ``anchors @ keys.T`` (A, M) in the anchors' type, without a copy of all keys."""
+    if keys.dtype == anchors.dtype:
+        return product(anchors, keys)
+    return torch.cat(
+        [product(anchors, rows.to(anchors.dtype)) for rows in keys.split(RAISED_ROWS)], 1
+    )
+
+
 def _weighted_sum(keys: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """Return the sum over k of ``weight`` (A, k) times the keys (n, D) at ``index`` (A, k)."""
     if not index.shape[1]:
-        return keys.new_zeros(len(index), keys.shape[1])
+        return weight.new_zeros(len(index), keys.shape[1])
+    if keys.dtype != weight.dtype:
+        return torch.stack(
+            [row @ keys[chosen].to(row.dtype) for row, chosen in zip(weight, index, strict=True)]
+        )
     return F.embedding_bag(index, keys, per_sample_weights=weight, mode='sum')
 
 
@@ -89,8 +105,8 @@ def pixel_contrast_mined(
         temperature: Positive.
         sampling: How keys are chosen; the paper's semi-hard 1024 / 2048 by default.
         generator: Source of randomness.
-        normalise_keys: False where the keys are known to be unit vectors of the anchors' type,
-            which saves a copy of them.
+        normalise_keys: False where the keys are known to be unit vectors, which saves a copy of
+            them.
 
     Returns:
         Scalar, the mean over anchors with a positive; zero (with its graph) without one.
@@ -106,13 +122,13 @@ def pixel_contrast_mined(
         keys=(keys, 'M D'),
         key_labels=(key_labels, 'M'),
     )
-    keys = keys.detach().to(as_float(anchors).dtype)
+    keys = keys.detach()
     if normalise_keys:
-        keys = normalise(keys)
+        keys = normalise(keys).to(as_float(anchors).dtype)
 
     def block(part: Tensor, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
         labels = anchor_labels[rows, None]
-        logits = product(part / temperature, keys)
+        logits = _similarities(part / temperature, keys)
         counts = (labels >= 0) & (key_labels >= 0)
         same, other = counts & (labels == key_labels), counts & (labels != key_labels)
         near = sampling.choose(logits, same, sampling.positives, False, generator)

@@ -155,9 +155,10 @@ def sample_anchors(
         table = everything
     else:
         wrong = (predictions != labels).flatten()
-        hard = draw_per_group(torch.where(wrong, groups, num_groups), num_groups, per_class)
+        options = num_groups, per_class, generator
+        hard = draw_per_group(torch.where(wrong, groups, num_groups), *options)
         if mode == 'hard-easy':
-            easy = draw_per_group(torch.where(wrong, num_groups, groups), num_groups, per_class)
+            easy = draw_per_group(torch.where(wrong, num_groups, groups), *options)
             table = _half_and_half(hard, easy, quota)
         else:
             table = _hard_then_any(hard[0], everything, quota)

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from semcl_mm.losses.similarity import BLOCK_ELEMENTS, full_precision, normalise
+from semcl_mm.losses.similarity import BLOCK_ELEMENTS, DEVICE_FACTOR, full_precision, normalise
 
 __all__ = ['Pairing', 'positive_term']
 
@@ -54,8 +54,10 @@ class Pairing:
     def blocks(self) -> Iterator[tuple[slice, slice | Tensor]]:
         """Yield anchors and keys, a bounded number of pairs at a time."""
         whole = [(0, len(self.anchor_labels), 0, len(self.key_labels))]
+        on_cpu = self.anchor_labels.device.type == 'cpu'
+        most = BLOCK_ELEMENTS * (1 if on_cpu else DEVICE_FACTOR)
         for first, end, key, last in self.segments if self.segments is not None else whole:
-            size = max(256, BLOCK_ELEMENTS // max(end - first, 1))
+            size = max(256, most // max(end - first, 1))
             for start in range(key, last, size):
                 yield slice(first, end), self.index(start, min(start + size, last))
 

@@ -27,8 +27,9 @@ EPS = 1e-12
 BLOCK_ELEMENTS = 1 << 20
 """Similarities per block on the CPU, of which two copies are held at a time (8 MiB in float32)."""
 
-DEVICE_BLOCKS = 16
-"""Blocks of a bank on other devices, where a block costs its dozen kernel launches before all."""
+DEVICE_FACTOR = 16
+"""How much larger a block may be on other devices, where its dozen kernel launches cost most; but
+no block holds more than one of so many parts of a bank."""
 
 
 def full_precision(x: Tensor) -> torch.autocast:
@@ -211,9 +212,9 @@ def streamed_logsumexp(
         queries: (N, C), float32 or float64.
         bank: (K, C), any floating point type.
         scale: Factor on the inner products, usually 1 / temperature.
-        chunk: Bank rows per block; by default, on the CPU, so many that a block holds
-            ``BLOCK_ELEMENTS`` similarities, but at most a quarter of a bank of more than 1024
-            rows; elsewhere one of ``DEVICE_BLOCKS`` parts. Never fewer than 256.
+        chunk: Bank rows per block; by default so many that a block holds ``BLOCK_ELEMENTS``
+            similarities and at most a quarter of the bank, on other devices than the CPU
+            ``DEVICE_FACTOR`` times as many and at most that part of the bank. Never fewer than 256.
         normalise_bank: Scale each bank row to unit length on the way (see :func:`normalise`).
         mask: Boolean, (K,) or (N, K); False leaves a row out of the sum.
         query_labels: (N,) integers, together with ``bank_labels``.
@@ -242,9 +243,8 @@ def streamed_logsumexp(
 
 
 def _rows_of_a_block(queries: int, rows: int, on_cpu: bool) -> int:
-    if on_cpu:
-        return max(256, min(BLOCK_ELEMENTS // max(queries, 1), -(-rows // 4)))
-    return max(256, -(-rows // DEVICE_BLOCKS))
+    factor, parts = (1, 4) if on_cpu else (DEVICE_FACTOR, DEVICE_FACTOR)
+    return max(256, min(factor * BLOCK_ELEMENTS // max(queries, 1), -(-rows // parts)))
 
 
 def _check_streamed(

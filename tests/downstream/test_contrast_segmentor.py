@@ -146,6 +146,10 @@ def test_it_is_an_auxiliary_head_of_a_plain_segmentor_if_anchors_are_random():
     )
     inputs, samples = batch()
     assert model.loss(inputs, samples)['aux_1.loss_contrast'] > 0
+    kept = without_contrast(model.state_dict())
+    assert {key for key in model.state_dict() if key not in kept} == {
+        key for key in model.state_dict() if key.startswith('auxiliary_head.1.')
+    }
     model.auxiliary_head[1] = MODELS.build(CONTRAST)
     with pytest.raises(ValueError, match='classifier of a ContrastEncoderDecoder'):
         model.loss(inputs, samples)

@@ -183,3 +183,16 @@ def test_the_check_for_reads_on_the_host_finds_them(monkeypatch):
     monkeypatch.setattr('semcl_mm.downstream.pixel_contrast_head.reads_are_free', lambda x: True)
     with pytest.raises(DynamicOutputShapeException, match='nonzero'):
         step_without_values(memory=MEMORY)
+
+
+def test_a_memory_of_kind_none_is_contrast_within_the_batch():
+    losses = []
+    for memory in (None, MEMORY | dict(memory='none')):
+        torch.manual_seed(0)
+        contrast = PixelContrastHead(6, CLASSES, dim=5, memory=memory)
+        _, samples = batch()
+        torch.manual_seed(1)
+        features, predictions = torch.randn(2, 6, 16, 16), torch.randint(CLASSES, (2, 16, 16))
+        losses.append(contrast.loss([features], samples, predictions=predictions))
+    assert losses[0].keys() == losses[1].keys()
+    assert losses[0]['loss_contrast'] == losses[1]['loss_contrast'] > 0

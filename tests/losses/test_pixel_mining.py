@@ -288,3 +288,20 @@ def test_the_hardest_of_a_random_subset_are_not_passed_off_as_the_hardest():
 def test_impossible_settings_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         KeySampling(**change)
+
+
+@pytest.mark.parametrize('mode', ['hardest', 'random', 'semi-hard'])
+def test_a_bfloat16_memory_counts_as_it_is_stored_and_is_never_copied(monkeypatch, mode):
+    monkeypatch.setattr(pixel_mining, 'RAISED_ROWS', 64)
+    anchors, labels, keys, key_labels = random_case(dtype=torch.float32)
+    anchors, labels = anchors.flatten(0, 1), labels.flatten()
+    stored = F.normalize(keys).bfloat16()
+    results = []
+    for memory in (stored, stored.float()):
+        value = pixel_contrast_mined(
+            *(anchors, labels, memory, key_labels, 0.1, KeySampling(mode, 5, 9)),
+            generator=torch.Generator().manual_seed(0),
+            normalise_keys=False,
+        )
+        results.append((value, torch.autograd.grad(value, anchors)[0]))
+    torch.testing.assert_close(*results)

@@ -110,11 +110,14 @@ def test_no_block_is_more_than_a_quarter_of_all_similarities(monkeypatch, querie
     assert max(sizes) <= max(similarity.BLOCK_ELEMENTS, 256 * queries)
 
 
-def test_on_other_devices_the_number_of_blocks_is_bounded():
-    for queries, rows in [(392, 65536), (6272, 65536), (25088, 16384), (10, 100)]:
-        block = similarity._rows_of_a_block(queries, rows, on_cpu=False)
-        assert -(-rows // block) <= similarity.DEVICE_BLOCKS
-        assert block <= max(256, rows / similarity.DEVICE_BLOCKS)
+@pytest.mark.parametrize(
+    ('queries', 'rows'), [(392, 65536), (6272, 65536), (950, 621_775), (8550, 3_250_000), (10, 100)]
+)
+def test_on_other_devices_blocks_are_larger_but_bounded(queries, rows):
+    block = similarity._rows_of_a_block(queries, rows, on_cpu=False)
+    most = similarity.DEVICE_FACTOR * similarity.BLOCK_ELEMENTS
+    assert block * queries <= max(most, 256 * queries)
+    assert block <= max(256, rows / similarity.DEVICE_FACTOR + 1)
 
 
 @pytest.mark.parametrize('lowered', [torch.bfloat16, torch.float16])
