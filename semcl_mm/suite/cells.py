@@ -51,6 +51,8 @@ def expand(suite: Suite) -> list[Cell]:
     for block in suite.blocks:
         for seed in block.seeds:  # a seed's runs follow each other: what is done can be compared
             for name, checkpoint in block.checkpoints.items():
+                if checkpoint.only_start:
+                    continue
                 start = _start(cells, block, checkpoint, seed, ())
                 for task in block.downstream:
                     _add(cells, _downstream(task, name, start, seed))

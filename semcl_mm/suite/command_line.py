@@ -14,6 +14,7 @@ from semcl_mm.suite.facts import Facts, read_facts
 from semcl_mm.suite.local_run import LocalRun
 from semcl_mm.suite.paper_tables import paper_blocks
 from semcl_mm.suite.slurm import write_scripts
+from semcl_mm.suite.start_files import check_start_files
 from semcl_mm.suite.state import is_finished, start_of
 from semcl_mm.suite.summary import write_summary
 
@@ -64,6 +65,7 @@ def main(args: argparse.Namespace, tools: Tools | None = None) -> int:
         print(write_summary(suite, cells, facts, work))
         return 0
     processes = _processes(args.gpus or suite.gpus, cells, facts)
+    check_start_files(cell for cell in cells if not is_finished(cell, work))
     run = LocalRun(cells, facts, work, args.jobs, processes, tools, _say, gpus=gpu_names())
     if args.dry_run:
         _list(cells, work, processes)
@@ -94,7 +96,7 @@ def load_suite(path: str, seeds: Sequence[int] | None = None) -> tuple[Suite, li
     suite = read_suite(path)
     if seeds:
         blocks = tuple(replace(block, seeds=tuple(seeds)) for block in suite.blocks)
-        suite = replace(suite, seeds=tuple(seeds), blocks=blocks)
+        suite = replace(suite, seeds=tuple(seeds), task_seeds={}, blocks=blocks)
     if not suite.blocks:
         suite = replace(suite, blocks=paper_blocks(suite))
     return suite, expand(suite)

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WEIGHTS = ('.pth', '.pt', '.tar', '.bin', '.ckpt', '.safetensors', '.npz')
 _BLOCK_KEYS = ('checkpoints', 'downstream', 'seeds', 'options', 'pretraining_options')
 _SUITE_KEYS = (*_BLOCK_KEYS, 'blocks', 'gpus', 'prepare', 'paper', 'table', 'starts', 'baselines')
-_CHECKPOINT_KEYS = ('file', 'config', 'initial', 'start', 'options', 'seed')
+_CHECKPOINT_KEYS = ('file', 'config', 'initial', 'start', 'options', 'seed', 'only_start')
 _TASK_KEYS = ('config', 'name', 'options', 'tta', 'labels')
 
 
@@ -34,6 +34,7 @@ class Checkpoint:
         options: ``--cfg-options`` of the pretraining.
         seed: One pretraining with this seed for all downstream seeds; None: one for each.
         where: Its place in the suite file, for messages.
+        only_start: Pretrainings start from it and no downstream run does.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Checkpoint:
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     where: str = ''
+    only_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Suite:
         starts: For a suite that follows a paper: what pretrainings start from, by backbone.
         baselines: The same for rows of the paper that start without our pretraining.
         seeds: For a suite that follows a paper.
+        task_seeds: Those of some of its downstream tasks, by config or a part of its name.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Suite:
     starts: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
+    task_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def read_suite(path: str | Path) -> Suite:
@@ -125,6 +129,10 @@ def read_suite(path: str | Path) -> Suite:
     gpus = content.get('gpus', 1)
     if gpus != 'recipe' and not (isinstance(gpus, int) and gpus > 0):
         raise ValueError(f"{where}: gpus must be a positive number or 'recipe', got {gpus!r}")
+    seeds, task_seeds = content.get('seeds', [0]), {}
+    if isinstance(seeds, Mapping) and paper is not None:
+        task_seeds = {key: _seeds(value, f'{where}: seeds.{key}') for key, value in seeds.items()}
+        seeds = [0]
     own = {key: content[key] for key in _BLOCK_KEYS if key in content}
     if 'blocks' in content:
         entries = [{**own, **block} for block in _list(content['blocks'], f'{where}: blocks')]
@@ -140,12 +148,13 @@ def read_suite(path: str | Path) -> Suite:
         file=where,
         blocks=blocks,
         gpus=gpus,
-        prepare=tuple(_list(content.get('prepare', ()), f'{where}: prepare')),
+        prepare=_commands(content.get('prepare', ()), f'{where}: prepare'),
         paper=paper,
         table=None if table is None else str(table),
-        starts=content.get('starts', {}),
-        baselines=content.get('baselines', {}),
-        seeds=_seeds(content.get('seeds', [0]), where),
+        starts=_mapping(content.get('starts', {}), f'{where}: starts'),
+        baselines=_mapping(content.get('baselines', {}), f'{where}: baselines'),
+        seeds=_seeds(seeds, where),
+        task_seeds=task_seeds,
     )
 
 
@@ -156,9 +165,11 @@ def read_blocks(entries: Iterable[Mapping], where: str, numbered: bool = True) -
         place = f'{where}: blocks[{number}]' if numbered else where
         require_keys(entry, _BLOCK_KEYS, place)
         shared = entry.get('pretraining_options', {})
+        given_checkpoints = entry.get('checkpoints', {'random': 'random'})
+        _mapping(given_checkpoints, f'{place}: checkpoints')
         checkpoints = {
-            name: _checkpoint(str(name), given, shared, f'{place}: checkpoints.{name}')
-            for name, given in entry.get('checkpoints', {'random': 'random'}).items()
+            str(name): _checkpoint(str(name), given, shared, f'{place}: checkpoints.{name}')
+            for name, given in given_checkpoints.items()
         }
         for checkpoint in checkpoints.values():
             if checkpoint.start not in (None, 'random', *checkpoints):
@@ -214,8 +225,8 @@ def _load(path: Path) -> dict:
         raise ValueError(f'{path}: a suite is a .py or .yaml file')
     try:
         content = runpy.run_path(str(path))
-    except (SyntaxError, NameError, TypeError, ImportError) as error:
-        raise ValueError(f'{path}: cannot be read: {error}') from error
+    except (Exception, SystemExit) as error:  # whatever it is, it is in the user's file
+        raise ValueError(f'{path}: cannot be read: {type(error).__name__}: {error}') from error
     return {key: value for key, value in content.items() if not key.startswith('_')}
 
 
@@ -228,16 +239,19 @@ def _checkpoint(name: str, given: Any, shared: Mapping, where: str) -> Checkpoin
     kinds = [key for key in ('file', 'config', 'initial') if key in given]
     if len(kinds) != 1:
         raise ValueError(f"{where}: give 'random' or one of file, config, initial; got {given!r}")
-    options, seed = {**shared, **given.get('options', {})}, given.get('seed')
+    options, seed = _options(shared, given, where), given.get('seed')
+    if seed is not None and not isinstance(seed, int):
+        raise ValueError(f'{where}.seed: must be a whole number, got {seed!r}')
+    only_start = bool(given.get('only_start', False))
     if kinds == ['file']:
-        if not Path(given['file']).is_file():
+        if not Path(str(given['file'])).is_file():
             raise ValueError(f'{where}: no checkpoint {given["file"]}')
-        return Checkpoint(name, 'file', given['file'], where=where)
+        return Checkpoint(name, 'file', given['file'], where=where, only_start=only_start)
     source = find_config(given[kinds[0]], where)
     if kinds == ['initial']:
-        return Checkpoint(name, 'initial', source, seed=seed, where=where)
+        return Checkpoint(name, 'initial', source, seed=seed, where=where, only_start=only_start)
     start = given.get('start')
-    return Checkpoint(name, 'pretraining', source, start, options, seed, where)
+    return Checkpoint(name, 'pretraining', source, start, options, seed, where, only_start)
 
 
 def _task(given: Any, shared: Mapping, where: str) -> Task:
@@ -246,7 +260,7 @@ def _task(given: Any, shared: Mapping, where: str) -> Task:
     if 'config' not in given:
         raise ValueError(f'{where}: config is missing')
     config = find_config(given['config'], where)
-    options = {**shared, **given.get('options', {})}
+    options = _options(shared, given, where)
     labels = given.get('labels')
     if labels is not None and not (isinstance(labels, (int, float)) and 0 < labels <= 1):
         raise ValueError(f'{where}.labels: must be a share in (0, 1], got {labels!r}')
@@ -261,6 +275,25 @@ def _seeds(given: Any, where: str) -> tuple[int, ...]:
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f'{where}: seeds must be different numbers, at least one; got {given!r}')
     return tuple(seeds)
+
+
+def _options(shared: Any, given: Mapping, where: str) -> dict:
+    own = given.get('options', {})
+    return {**_mapping(shared, f'{where}.options'), **_mapping(own, f'{where}.options')}
+
+
+def _mapping(given: Any, where: str) -> Mapping:
+    if not isinstance(given, Mapping):
+        raise ValueError(f'{where}: must be a mapping of names, got {given!r}')
+    return given
+
+
+def _commands(given: Any, where: str) -> tuple[str, ...]:
+    commands = _list(given, where)
+    for number, command in enumerate(commands):
+        if not isinstance(command, str):
+            raise ValueError(f'{where}[{number}]: must be a command, got {command!r}')
+    return tuple(commands)
 
 
 def _list(given: Any, where: str) -> list:

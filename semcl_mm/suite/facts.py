@@ -5,12 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from semcl_mm.analysis.provenance import config_hash
 from semcl_mm.engine.command_line import train_config, train_parser
 from semcl_mm.engine.hooks.record_hook import AVERAGED
 from semcl_mm.suite.cells import Cell
 
-__all__ = ['Facts', 'expected_record', 'label_words', 'option_words', 'read_facts']
+__all__ = [
+    'Facts',
+    'expected_record',
+    'label_words',
+    'merged_config',
+    'option_words',
+    'read_facts',
+]
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,22 @@ def read_facts(cells: Iterable[Cell]) -> dict[str, Facts]:
     return by_name
 
 
-def _read(cell: Cell) -> Facts:
+def merged_config(cell: Cell) -> Config:
+    """The config of a cell with its options.
+
+    Raises:
+        ValueError: it cannot be read or has no such key, naming the place in the suite.
+    """
     args = train_parser().parse_args(_words(cell))
     try:
-        cfg = train_config(args)
+        return train_config(args)
     except (ValueError, FileNotFoundError) as error:
         text = str(error).replace('--cfg-options ', 'options.')
         raise ValueError(f'{cell.where}: {cell.config}: {text}') from error
+
+
+def _read(cell: Cell) -> Facts:
+    cfg = merged_config(cell)
     if cell.kind == 'downstream' and cfg.get('val_cfg') is None:
         raise ValueError(f'{cell.where}: {cell.config} is a pretraining, which measures nothing')
     if cell.tta and 'tta_pipeline' not in cfg:

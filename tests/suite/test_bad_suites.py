@@ -1,0 +1,75 @@
+"""Bad input of a suite ends in one message that names the file and the place."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+from semcl_mm.suite.cells import Cell
+from semcl_mm.suite.command_line import main, suite_parser
+from semcl_mm.suite.description import read_suite
+from semcl_mm.suite.start_files import check_start_files
+
+SEGMENT = 'configs/segmentation/upernet_r18_toy.py'
+TASK = f'downstream: [{SEGMENT}]\n'
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (TASK + 'checkpoints: [random]', r"checkpoints: must be a mapping .*\['random'\]"),
+        (TASK + 'options: [x]', r"downstream\[0\]\.options: must be a mapping .*\['x'\]"),
+        (f'downstream: [{{config: {SEGMENT}, options: 3}}]', r'\.options: must be a mapping .* 3'),
+        (TASK + 'checkpoints: {a: {config: configs/semcl/toy.py, options: [x]}}', r'a\.options'),
+        (TASK + 'pretraining_options: x\ncheckpoints: {a: configs/semcl/toy.py}', r'a\.options'),
+        (TASK + 'checkpoints: {a: {config: configs/semcl/toy.py, seed: x}}', r"a\.seed: .*'x'"),
+        (TASK + 'checkpoints: {a: {file: 3}}', r'checkpoints\.a: no checkpoint 3'),
+        (TASK + 'checkpoints: {a: [random]}', r'checkpoints\.a: must be a mapping'),
+        ('paper: SemCL\ntable: 2\nstarts: [x]', r'starts: must be a mapping'),
+        ('paper: SemCL\ntable: 2\nbaselines: x', r'baselines: must be a mapping'),
+        (TASK + 'prepare: [3]', r'prepare\[0\]: must be a command'),
+        ('[downstream]', r'must be a mapping'),
+        ('a: [', r'no YAML'),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_its_place(tmp_path, text, message, repository):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf'(?s)mine\.yaml.*{message}'):
+        read_suite(path)
+
+
+@pytest.mark.parametrize('line', ['int("x")', 'open("nowhere")', '{}["x"]', '1 / 0', 'exit(3)'])
+def test_a_python_suite_that_fails_is_named(tmp_path, line):
+    path = tmp_path / 'mine.py'
+    path.write_text(f'{line}\n')
+    with pytest.raises(ValueError, match=r'mine\.py: cannot be read: \w+: '):
+        read_suite(path)
+
+
+def weights(config, path):
+    state = MODELS.build(Config.fromfile(config).model.backbone).state_dict()
+    torch.save({'state_dict': {f'backbone.{key}': value for key, value in state.items()}}, path)
+
+
+def test_a_checkpoint_for_another_backbone_stops_the_dry_run(tmp_path, repository, capsys):
+    good, other = tmp_path / 'good.pth', tmp_path / 'other.pth'
+    weights(SEGMENT, good)
+    weights('configs/segmentation/frozen_vit-narrow_toy.py', other)
+    suite = tmp_path / 'mine.yaml'
+    words = [str(suite), '--dry-run', '--work-dir', str(tmp_path / 'work')]
+    suite.write_text(TASK + f'checkpoints: {{good: {good}}}')
+    assert main(suite_parser().parse_args(words)) == 0
+    suite.write_text(TASK + f'checkpoints: {{good: {good}, mine: {other}}}')
+    with pytest.raises(ValueError, match=r'mine\.yaml: downstream\[0\] from .*other\.pth'):
+        main(suite_parser().parse_args(words))
+
+
+def test_a_full_checkpoint_of_another_backbone_is_found_too(tmp_path, repository):
+    other = tmp_path / 'other.pth'
+    weights('configs/segmentation/frozen_vit-narrow_toy.py', other)
+    cell = Cell('p', 'pretraining', 'configs/semcl/toy.py', 0, where='mine.yaml')
+    check_start_files([cell])
+    cell = Cell('p', 'pretraining', cell.config, 0, options={'load_from': str(other)}, where='m')
+    with pytest.raises(ValueError, match=r'm from .*other\.pth'):
+        check_start_files([cell])
