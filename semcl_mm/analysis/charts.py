@@ -3,7 +3,7 @@
 import math
 import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 from semcl_mm.analysis.curves import read_scalars
 from semcl_mm.analysis.table_text import Row
-from semcl_mm.analysis.tables import initial_name, measured_rows
+from semcl_mm.analysis.tables import draw, label_share, measured_rows, start_key, start_names
 
-__all__ = ['bars', 'label_fractions', 'label_points', 'losses']
+__all__ = ['bars', 'label_fractions', 'label_points', 'losses', 'start_colours']
 
 
 def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
@@ -30,6 +30,7 @@ def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
     Raises:
         ValueError: no finished run reports it.
     """
+    records = list(records)
     rows = measured_rows(records, metric)
     if not rows:
         raise ValueError(f'no finished run reports {metric or "a metric"}')
@@ -42,8 +43,7 @@ def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
         squeeze=False,
         layout='constrained',
     )
-    starts = list(dict.fromkeys(row.initial for row in rows))
-    colours = dict(zip(starts, plt.get_cmap('tab10').colors * 20, strict=False))
+    colours = start_colours(records)
     for axis, name in zip(axes[:, 0], names, strict=True):
         chosen = sorted((row for row in rows if row.metric == name), key=lambda row: row.task)
         for place, row in enumerate(chosen):
@@ -60,17 +60,34 @@ def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
     return figure
 
 
+def start_colours(records: Iterable[dict]) -> dict[str, tuple]:
+    """A colour per start of these runs, by its name: the same in all charts of the same records."""
+    names = sorted(set(start_names(records).values()))
+    return dict(zip(names, plt.get_cmap('tab10').colors * (len(names) // 10 + 1), strict=False))
+
+
 def label_points(
-    records: Iterable[dict], metric: str = 'mIoU'
+    records: Iterable[dict], metric: str = 'mIoU', names: Mapping[tuple, str] | None = None
 ) -> dict[str, dict[float, list[float]]]:
-    """Finished runs by start and by the share of labels that they saw (no subset: all of them)."""
-    points: dict[str, dict[float, list[float]]] = {}
+    """Finished runs by start and by the share of labels that they saw (no subset: all of them).
+
+    Of two runs of one seed the newer counts, as in the tables.
+
+    Args:
+        records: Run records.
+        metric: What is drawn.
+        names: Of the starts, as :func:`start_names` gives; None: of those in ``records``.
+    """
+    records = sorted(records, key=lambda record: record['started'])
+    names = start_names(records) if names is None else names
+    newest: dict[tuple, float] = {}
     for record in records:
-        if record['status'] != 'finished' or metric not in record['metrics_final']:
-            continue
-        share = (record.get('label_subset') or {}).get('fraction', 1.0)
-        by_share = points.setdefault(initial_name(record), {})
-        by_share.setdefault(share, []).append(record['metrics_final'][metric])
+        if record['status'] == 'finished' and metric in record['metrics_final']:
+            place = names[start_key(record)], label_share(record)
+            newest[(*place, draw(record))] = record['metrics_final'][metric]
+    points: dict[str, dict[float, list[float]]] = {}
+    for (start, share, _), value in newest.items():
+        points.setdefault(start, {}).setdefault(share, []).append(value)
     return points
 
 
@@ -85,7 +102,7 @@ def label_fractions(records: Sequence[dict], metric: str = 'mIoU') -> Figure:
     limited = {
         _task(record)
         for record in records
-        if (record.get('label_subset') or {}).get('fraction', 1.0) < 1.0
+        if label_share(record) < 1.0
         and record['status'] == 'finished'
         and metric in record['metrics_final']
     }
@@ -94,17 +111,19 @@ def label_fractions(records: Sequence[dict], metric: str = 'mIoU') -> Figure:
     figure, axes = plt.subplots(
         1, len(limited), figsize=(5 * len(limited), 3.4), squeeze=False, layout='constrained'
     )
+    names, colours = start_names(records), start_colours(records)
     for axis, task in zip(axes[0], sorted(limited), strict=True):
         chosen = [record for record in records if _task(record) == task]
-        for start, by_share in label_points(chosen, metric).items():
+        points = label_points(chosen, metric, names)
+        for start, by_share in points.items():
             shares = sorted(by_share)
             means = [statistics.fmean(by_share[s]) for s in shares]
             deviations = [
                 statistics.stdev(by_share[s]) if len(by_share[s]) > 1 else 0.0 for s in shares
             ]
             axis.errorbar([100 * s for s in shares], means, deviations, marker='o', capsize=2,
-                          label=start, linewidth=1.4)  # fmt: skip
-        ticks = sorted({100 * s for by in label_points(chosen, metric).values() for s in by})
+                          label=start, linewidth=1.4, color=colours[start])  # fmt: skip
+        ticks = sorted({100 * s for by in points.values() for s in by})
         axis.set(xscale='log', xlabel='labelled images, %', ylabel=metric, title=task)
         axis.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
         axis.minorticks_off()

@@ -11,13 +11,17 @@ __all__ = [
     'Row',
     'choose_cells',
     'counts_for',
+    'draw',
     'format_rows',
     'initial_name',
+    'label_share',
     'main_metric',
     'measured_rows',
     'paper_cells',
     'paper_rows',
     'read_paper_numbers',
+    'start_key',
+    'start_names',
 ]
 
 #: ``paper_cell.start``: no training, a pretraining of this tree, or weights of other people, which
@@ -67,6 +71,32 @@ def initial_name(record: dict, config: bool = True) -> str:
     )
 
 
+def start_names(records: Iterable[dict]) -> dict[tuple, str]:
+    """What tables and charts call the starts of these runs, by :func:`start_key`.
+
+    Two starts of one name, such as one pretraining config with two sets of options, get the digits
+    of their configs' hashes or files behind it.
+    """
+    names = {start_key(record): initial_name(record) for record in records}
+    shown = list(names.values())
+    return {
+        key: name if shown.count(name) == 1 else f'{name} {(key[1] or "unknown")[:4]}'
+        for key, name in names.items()
+    }
+
+
+def start_key(record: dict) -> tuple[str, str | None]:
+    """What two runs from the same start have in common, whatever seed the start was made with."""
+    initial = record['initialised_from']
+    run = {} if isinstance(initial, str) else initial.get('run') or {}
+    return initial_name(record), run.get('config_hash')
+
+
+def label_share(record: dict) -> float:
+    """The share of the labels that a run saw."""
+    return (record.get('label_subset') or {}).get('fraction', 1.0)
+
+
 def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Row]:
     """Groups finished runs over their seeds; of two runs of one seed the newer counts.
 
@@ -80,6 +110,8 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
     """
     rows: dict[tuple, Row] = {}
     seeds: dict[tuple, float] = {}
+    records = list(records)
+    names = start_names(records)
     for record in sorted(records, key=lambda r: r['started']):
         metrics = record['metrics_final']
         if record['status'] != 'finished' or not metrics:
@@ -90,16 +122,13 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         task = Path(record['config']).stem
         if record.get('protocol'):
             task = f'{task} ({record["protocol"]})'
-        share = (record.get('label_subset') or {}).get('fraction', 1.0)
+        share = label_share(record)
         if share < 1.0:
             task = f'{task} ({100 * share:g} % of the labels)'
-        initial, run = initial_name(record), {}
-        if not isinstance(record['initialised_from'], str):
-            run = record['initialised_from'].get('run') or {}
-        family = Path(record['config']).parent.name
-        key = (task, record['config_hash'], initial, run.get('config_hash'), name, family)
-        rows.setdefault(key, Row(task, initial, name))
-        seeds[key, _draw(record)] = metrics[name]
+        family, start = Path(record['config']).parent.name, start_key(record)
+        key = (task, record['config_hash'], start, name, family)
+        rows.setdefault(key, Row(task, names[start], name))
+        seeds[key, draw(record)] = metrics[name]
     for (key, _), value in seeds.items():
         rows[key].values.append(value)
     families: dict[str, set[str]] = {}
@@ -114,6 +143,8 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
 def choose_cells(numbers: Iterable[dict], paper: str, table: str | None = None) -> list[dict]:
     """The printed numbers of a paper, or of one of its tables; names in any case.
 
+    A table that is printed in parts, such as 1a and 1b, is all of them: '1'.
+
     Raises:
         ValueError: no such paper or table; the message lists those that exist.
     """
@@ -123,7 +154,9 @@ def choose_cells(numbers: Iterable[dict], paper: str, table: str | None = None) 
         raise ValueError(f'no paper {paper!r}; there are {sorted({r["paper"] for r in numbers})}')
     if table is not None:
         tables = sorted({row['table'] for row in chosen})
-        chosen = [row for row in chosen if row['table'].lower() == str(table).lower()]
+        name = str(table).lower()
+        parts = {name} if name in {t.lower() for t in tables} else {f'{name}{p}' for p in 'abc'}
+        chosen = [row for row in chosen if row['table'].lower() in parts]
         if not chosen:
             raise ValueError(f'{paper} has no table {table!r} here; there are {tables}')
     return chosen
@@ -158,7 +191,7 @@ def paper_rows(
     for cell in choose_cells(numbers, paper, table):
         task = ' '.join(cell[k] for k in ('dataset', 'split', 'model', 'backbone') if cell[k])
         by_seed = {
-            _draw(record): record['metrics_final'][cell['metric']]
+            draw(record): record['metrics_final'][cell['metric']]
             for record in sorted(records, key=lambda r: r['started'])
             if counts_for(record, cell) and cell['metric'] in record['metrics_final']
         }
@@ -209,7 +242,7 @@ def _start(initial: str | dict, run: Mapping) -> str:
     return 'ours' if run else 'imagenet'
 
 
-def _draw(record: dict) -> tuple:
+def draw(record: dict) -> tuple:
     """What repeated runs of one experiment differ in: the seed, and that of a subset of labels."""
     return record['seed'], (record.get('label_subset') or {}).get('seed')
 
@@ -220,7 +253,9 @@ def _is_cell(own: dict, cell: dict) -> bool:
     metrics = own.get('metric')
     if cell['metric'] not in (metrics if isinstance(metrics, (list, tuple)) else [metrics]):
         return False
-    return all(str(own.get(key)) == cell[key] for key in (*_CELL_KEYS, 'variant'))
+    # spaces do not count: a variant that came by --cfg-options has lost them
+    plain = {key: str(own.get(key)).replace(' ', '') for key in (*_CELL_KEYS, 'variant')}
+    return all(plain[key] == cell[key].replace(' ', '') for key in plain)
 
 
 def main_metric(metrics: dict) -> str:

@@ -3,12 +3,13 @@
 import re
 
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 from test_tables import CELL, pretrained, record
 
-from semcl_mm.analysis.charts import bars, label_fractions, label_points
+from semcl_mm.analysis.charts import bars, label_fractions, label_points, start_colours
 from semcl_mm.analysis.report import build_report, measured_tables
-from semcl_mm.analysis.tables import paper_rows, read_paper_numbers
+from semcl_mm.analysis.tables import measured_rows, paper_rows, read_paper_numbers
 
 
 @pytest.fixture
@@ -58,3 +59,46 @@ def test_every_printed_table_can_be_shown_and_nothing_unmeasured_is_ours(numbers
         rows = paper_rows(numbers, [], *place)
         assert rows
         assert {row.cells()[4:] for row in rows} == {('—', '—', '0')}
+
+
+def twice(config_hash, seed, value, share=None, **entries):
+    """A run from a pretraining whose config file is the same and whose options are not."""
+    start = pretrained('SemCL')
+    start['run'] |= {'config_hash': config_hash, 'seed': seed}
+    subset = share and {'fraction': share, 'seed': seed}
+    return record(seed, value, initialised_from=start, label_subset=subset, **entries)
+
+
+def test_two_starts_of_one_config_stay_apart_and_a_repeated_seed_counts_once():
+    runs = [
+        twice('aaaa1', 0, 10.0, 0.1, started='2026-01-02'),
+        twice('aaaa1', 0, 99.0, 0.1, started='2026-01-01'),  # run again: the newer counts
+        twice('aaaa1', 1, 12.0, 0.1),
+        twice('bbbb2', 0, 50.0, 0.1),
+    ]
+    points = label_points(runs)
+    assert {start: sorted(by[0.1]) for start, by in points.items()} == {
+        'SemCL (voc) aaaa': [10.0, 12.0],
+        'SemCL (voc) bbbb': [50.0],
+    }
+    assert {row.initial for row in measured_rows(runs)} == set(points)
+
+
+def test_a_start_has_one_colour_in_bars_and_curves():
+    runs = [
+        record(0, 80.0, name='a'),
+        twice('aaaa1', 0, 70.0),
+        twice('aaaa1', 0, 60.0, 0.1),
+        twice('bbbb2', 0, 50.0, 0.1, config='configs/segmentation/other.py'),
+        record(0, 40.0, config='configs/segmentation/other.py'),
+    ]
+    colours = start_colours(runs)
+    assert len(set(colours.values())) == 3
+    for bar, label in zip(
+        bars(runs).axes[0].patches, bars(runs).axes[0].get_yticklabels(), strict=True
+    ):
+        (start,) = [s for s in colours if f'· {s} (' in label.get_text()]
+        assert to_rgb(bar.get_facecolor()) == to_rgb(colours[start])
+    for axis in label_fractions(runs).axes:
+        for line, text in zip(*axis.get_legend_handles_labels(), strict=True):
+            assert to_rgb(line.lines[0].get_color()) == to_rgb(colours[text])

@@ -67,7 +67,7 @@ def test_pretrainings_of_two_configs_are_two_starts_and_their_seeds_are_one():
         for config, digest in (('voc', 'a'), ('camvid', 'b'), ('voc', 'c'))
     ]
     rows = measured_rows(runs)
-    assert [row.initial for row in rows] == ['SemCL (voc)', 'SemCL (camvid)', 'SemCL (voc)']
+    assert [row.initial for row in rows] == ['SemCL (voc) a', 'SemCL (camvid)', 'SemCL (voc) c']
     assert [len(row.values) for row in rows] == [2, 2, 2]
 
 
@@ -141,9 +141,10 @@ def test_a_run_with_several_metrics_lands_in_a_cell_of_each(numbers):
 
 
 def test_a_named_variant_beats_the_start_of_the_run(numbers):
-    cell = dict(CELL, variant='Swin IN-22k')
-    (row,) = [r for r in paper_rows(numbers, [record(paper_cell=cell)], 'semcl') if r.values]
-    assert row.initial == 'Swin IN-22k'
+    for variant in ('Swin IN-22k', 'SwinIN-22k'):  # --cfg-options takes the spaces out
+        run = record(paper_cell=dict(CELL, variant=variant))
+        (row,) = [r for r in paper_rows(numbers, [run], 'semcl') if r.values]
+        assert row.initial == 'Swin IN-22k'
 
 
 def test_a_cell_whose_variant_is_a_head_counts_only_runs_from_the_papers_own_pretraining(numbers):
