@@ -7,3 +7,4 @@ What runs is found from the configs that name its cells.
 paper = 'PixCon-supp'
 table = '1'
 gpus = 'recipe'
+seeds = range(5)  # as many runs as the paper averages (caption of Table 7)

@@ -7,3 +7,4 @@ What runs is found from the configs that name its cells.
 paper = 'PixCon-supp'
 table = '2'
 gpus = 'recipe'
+seeds = {'cityscapes': range(3), 'voc12aug': range(5)}  # as the paper (caption of Table 7)

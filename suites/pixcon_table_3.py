@@ -7,3 +7,4 @@ What runs is found from the configs that name its cells.
 paper = 'PixCon-supp'
 table = '3'
 gpus = 'recipe'
+seeds = range(3)  # as many runs as the paper averages (caption of Table 7)

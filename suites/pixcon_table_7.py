@@ -7,3 +7,10 @@ What runs is found from the configs that name its cells.
 paper = 'PixCon-supp'
 table = '7'
 gpus = 'recipe'
+seeds = {  # as the caption says
+    'voc0712': range(5),
+    'coco': range(3),
+    'cityscapes': range(3),
+    'voc12aug': range(5),
+    'ade20k': range(3),
+}

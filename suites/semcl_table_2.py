@@ -14,3 +14,10 @@ starts = {
     'swin-s': 'checkpoints/swin_small_in22k.pth',
     'swin-b': 'checkpoints/swin_base_in22k.pth',
 }
+baselines = {
+    'r50': {'file': 'checkpoints/mocov3_r50_full.pth', 'variant': 'MoCo v3 IN-1k'},
+    'r101': {'file': 'checkpoints/resnet101_a1h.pth', 'variant': 'timm IN-1k'},
+    'swin-t': {'file': 'checkpoints/swin_tiny_in22k.pth', 'variant': 'Swin IN-22k'},
+    'swin-s': {'file': 'checkpoints/swin_small_in22k.pth', 'variant': 'Swin IN-22k'},
+    'swin-b': {'file': 'checkpoints/swin_base_in22k.pth', 'variant': 'Swin IN-22k'},
+}

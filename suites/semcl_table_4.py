@@ -11,3 +11,7 @@ starts = {
     'r50': {'options': {'load_from': 'checkpoints/mocov3_r50_full.pth'}},
     'swin-t': 'checkpoints/swin_tiny_in22k.pth',
 }
+baselines = {
+    'r50': {'file': 'checkpoints/mocov3_r50_full.pth', 'variant': 'MoCo v3 IN-1k'},
+    'swin-t': {'file': 'checkpoints/swin_tiny_in22k.pth', 'variant': 'Swin IN-22k'},
+}

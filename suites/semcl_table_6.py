@@ -12,3 +12,8 @@ starts = {
     'swin-t': 'checkpoints/swin_tiny_in22k.pth',
     'swin-l': 'checkpoints/swin_large_in22k.pth',
 }
+baselines = {
+    'r50': {'file': 'checkpoints/mocov3_r50_full.pth', 'variant': 'MoCo v3 IN-1k'},
+    'swin-t': {'file': 'checkpoints/swin_tiny_in22k.pth', 'variant': 'Swin IN-22k'},
+    'swin-l': {'file': 'checkpoints/swin_large_in22k.pth', 'variant': 'Swin IN-22k'},
+}

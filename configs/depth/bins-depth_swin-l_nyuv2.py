@@ -28,4 +28,5 @@ paper_cell = dict(
     backbone='Swin-L',
     metric=['AbsRel', 'RMSE'],
     variant=None,
+    pairs_of='IM',
 )

@@ -28,4 +28,5 @@ paper_cell = dict(
     backbone='Swin-T',
     metric=['AbsRel', 'RMSE'],
     variant=None,
+    pairs_of='IM',
 )

@@ -42,4 +42,5 @@ paper_cell = dict(
     metric=['AP', 'AP50', 'AP75'],
     variant='COCO-800ep',
     models=pixcon_methods,
+    also=pixcon_sets,
 )

@@ -47,4 +47,5 @@ paper_cell = dict(
     metric=['APbb', 'AP50bb', 'AP75bb', 'APmk', 'AP50mk', 'AP75mk'],
     variant='COCO-800ep',
     models=pixcon_methods,
+    also=[*pixcon_steps, *pixcon_sets],
 )

@@ -9,6 +9,7 @@ from mmengine.config import read_base
 
 with read_base():
     from .._base_.backbones.resnet50_os8 import *
+    from .._base_.cacl_methods import *
     from .._base_.datasets.seg_cityscapes import *
     from .._base_.default_runtime import *
     from .._base_.models.linear_frozen import *
@@ -31,8 +32,9 @@ paper_cell = dict(
     table='2',
     dataset='Cityscapes',
     model='R50 CACL',
-    pretraining='CACL',
+    models={'r50_k400': 'R50 CACL'},
     backbone='',
     metric='mIoU',
     variant='IN+K400',
+    also=[*cacl_r50_methods, *cacl_r50_ablations],
 )

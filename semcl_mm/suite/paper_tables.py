@@ -90,16 +90,16 @@ def _block(suite: Suite, leaf: Path, start: Path | None, tta: bool) -> dict:
         given = _given(suite.starts, leaf, where)
         checkpoints[Path(given).stem if given else 'random'] = given or 'random'
     else:
-        entry = {'config': _name(start), 'seed': suite.seeds[0]}
+        entry = {'config': _name(start), 'seed': _seeds(suite, leaf)[0]}
         given = _given(suite.starts, start, where)
         if isinstance(given, str):
-            checkpoints[f'{start.stem}-start'] = given
+            checkpoints[f'{start.stem}-start'] = {'file': given, 'only_start': True}
             entry['start'] = f'{start.stem}-start'
         elif given:
             require_keys(given, ('options',), where)
             entry |= given
         checkpoints[start.stem] = entry
-    return {'checkpoints': checkpoints, 'downstream': [task], 'seeds': list(suite.seeds)}
+    return {'checkpoints': checkpoints, 'downstream': [task], 'seeds': _seeds(suite, leaf)}
 
 
 def _require_given(suite: Suite, leaf: Path) -> None:
@@ -120,7 +120,11 @@ def _baseline(suite: Suite, leaf: Path, tta: bool) -> dict | None:
     options = {'paper_cell.variant': given['variant']}
     task = {'config': _name(leaf), 'tta': tta, 'options': options}
     checkpoints = {Path(given['file']).stem: given['file']}
-    return {'checkpoints': checkpoints, 'downstream': [task], 'seeds': list(suite.seeds)}
+    return {'checkpoints': checkpoints, 'downstream': [task], 'seeds': _seeds(suite, leaf)}
+
+
+def _seeds(suite: Suite, leaf: Path) -> list[int]:
+    return list(_given(suite.task_seeds, leaf, f'{suite.file}: seeds') or suite.seeds)
 
 
 def _given(starts: Mapping, leaf: Path, where: str) -> object:

@@ -56,3 +56,52 @@ def test_pixel_contrast_starts_from_imagenet_and_random_runs_fill_no_row(load, n
 def test_a_suite_without_the_starts_that_its_table_needs_is_refused(load):
     with pytest.raises(ValueError, match=r'starts: hrnet-w48_cityscapes_\S+ needs a file'):
         load('pixel_contrast_table_1', drop='starts')
+
+
+def places(numbers):
+    keys = ('table', 'dataset', 'model', 'backbone', 'variant', 'metric')
+    return {tuple(number[key] for key in keys) for number in numbers}
+
+
+@pytest.mark.parametrize('name', ['cacl_table_1', 'cacl_table_2', 'cacl_table_3'])
+def test_every_own_row_of_cacls_linear_protocol_is_run_once(load, name):
+    """Others' rows: another data set than the paper's own K400, or another group's method."""
+    suite, cells = load(name)
+    numbers, found = filled(suite, cells)
+    own = ('CACL', '2heads', 'MoCo-v2')
+    expected = [
+        n
+        for n in numbers
+        if n['model'] in ('R18', 'R50') or (n['model'][4:] in own and 'K400' in n['variant'])
+    ]
+    assert places(found) == places(expected)
+    assert len(found) == len(expected)
+    assert {n['table'] for n in numbers} == ({'1a', '1b', '1c'} if name[-1] == '1' else {name[-1]})
+
+
+@pytest.mark.parametrize('table', ['2', '4', '6'])
+def test_every_number_of_semcls_tables_is_run_baselines_too(load, table):
+    suite, cells = load(f'semcl_table_{table}')
+    numbers, found = filled(suite, cells)
+    assert places(found) == places(numbers)
+    assert len(found) == len(numbers)
+
+
+def test_pixcons_tables_hold_detection_and_as_many_runs_as_the_paper_averages(load):
+    suite, cells = load('pixcon_table_7')
+    _, found = filled(suite, cells)
+    runs = {}
+    for number in found:
+        place = number['dataset'], number['metric'], number['variant']
+        runs[place] = runs.get(place, 0) + 1
+    expected = {('VOC07+12', 'AP'): 5, ('COCO', 'APbb'): 3, ('COCO', 'APmk'): 3}
+    expected |= {('Cityscapes', 'mIoU'): 3, ('VOC12aug', 'mIoU'): 5, ('ADE20K', 'mIoU'): 3}
+    for place, count in expected.items():
+        assert [runs[(*place, variant)] for variant in ('COCO', 'COCO+')] == [count, count]
+    assert {c.seed for c in load('pixcon_table_7', seeds=[8])[1] if c.kind == 'downstream'} == {8}
+
+
+def test_pixcons_way_from_densecl_is_measured_on_detection_too(load):
+    suite, cells = load('pixcon_table_4')
+    numbers, found = filled(suite, cells)
+    assert places(found) == places(numbers)
