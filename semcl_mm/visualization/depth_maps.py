@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, METRICS
 
@@ -17,7 +18,8 @@ from .predictions import evenly_spaced, load_model, names_of, predict
 
 __all__ = ['draw_depth_maps']
 
-COLOURS = 'turbo_r'  # near is red
+COLOURS = 'turbo_r'  # near is red; its far end is dark, so that what lies beyond must not be
+UNKNOWN, NEARER, FARTHER = 'black', 'hotpink', 'white'
 
 
 def draw_depth_maps(
@@ -30,7 +32,8 @@ def draw_depth_maps(
     """One row per image: the image, the ground truth, each checkpoint's prediction, a colour bar.
 
     All maps of a row share one scale: 2nd to 98th percentile of the known true depths (of the
-    predictions where none is known). Unknown true depth is black.
+    predictions where none is known). What is nearer or farther than that is pink or white, and
+    unknown true depth black, as a legend says.
 
     Args:
         config: Of a depth estimator; its validation images are shown.
@@ -78,12 +81,12 @@ def _draw(
     height, width = samples[0]['inputs'].shape[1:]
     size = (
         2.8 * len(titles) + 0.9,
-        2.8 * height / width * len(samples) + 0.25 * len(samples) + 0.5,
+        2.8 * height / width * len(samples) + 0.25 * len(samples) + 0.75,
     )
     figure = Figure(figsize=size, layout='constrained')
     axes = figure.subplots(len(samples), len(titles), squeeze=False)
     colours = matplotlib.colormaps[COLOURS].copy()
-    colours.set_bad('black')
+    colours.set_extremes(bad=UNKNOWN, under=NEARER, over=FARTHER)
     for row, sample in enumerate(samples):
         truth = sample['data_samples'].gt_depth_map.data[0]
         maps = [prediction[row] for prediction in predictions]
@@ -94,11 +97,14 @@ def _draw(
         shown = [np.ma.masked_equal(truth.numpy(), 0), *(m.numpy() for m in maps)]
         for axis, depth in zip(axes[row, 1:], shown, strict=True):
             drawn = axis.imshow(depth, cmap=colours, vmin=low, vmax=high, interpolation='nearest')
-        figure.colorbar(drawn, ax=axes[row], label='metres', fraction=0.05, pad=0.01)
+        figure.colorbar(drawn, ax=axes[row], label='metres', fraction=0.05, pad=0.01, extend='both')
         for axis, caption in zip(axes[row], ['', '', *captions], strict=True):
             axis.set_xlabel(caption, fontsize=8)
             axis.set_xticks([])
             axis.set_yticks([])
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=10)
+    meanings = {UNKNOWN: 'unknown', NEARER: 'nearer than the scale', FARTHER: 'farther'}
+    patches = [Patch(fc=colour, ec='0.5', label=text) for colour, text in meanings.items()]
+    figure.legend(handles=patches, loc='outside lower center', ncols=3, fontsize=8, frameon=False)
     return figure

@@ -63,7 +63,8 @@ def draw_detections(
     for file in checkpoints:
         results = predict(load_model(cfg, file, trust), samples)
         columns.append([_found(result, score) for result in results])
-    return _draw(samples, columns, ['ground truth', *names], dataset.metainfo)
+    titles = ['ground truth', *(f'{name} (score from {score:g})' for name in names)]
+    return _draw(samples, columns, titles, dataset.metainfo)
 
 
 def _dataset(cfg: Config, split: str) -> torch.utils.data.Dataset:
@@ -104,7 +105,7 @@ def _draw(
         )[0]
         image = (image.permute(1, 2, 0).numpy() / 255).clip(0, 1)
         for axis, column in zip(axes[row], columns, strict=True):
-            _paint(axis, image, column[row], palette)
+            _paint(axis, image, column[row], metainfo)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=11)
     present = sorted({int(label) for column in columns for o in column for label in o.labels})
@@ -113,18 +114,26 @@ def _draw(
     return figure
 
 
-def _paint(axis: Axes, image: np.ndarray, objects: Objects, palette: np.ndarray) -> None:
-    """The image (H, W, 3) in [0, 1] with boxes, masks and scores."""
+def _paint(axis: Axes, image: np.ndarray, objects: Objects, metainfo: dict) -> None:
+    """The image (H, W, 3) in [0, 1] with boxes, masks, class names and scores."""
     painted = image.copy()
     for number, label in enumerate(objects.labels):
-        colour = palette[label]
+        colour = np.asarray(metainfo['palette'][label]) / 255
         if objects.masks is not None:
             mask = objects.masks[number]
             painted[mask] = 0.5 * painted[mask] + 0.5 * colour
         x1, y1, x2, y2 = objects.boxes[number]
         axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=1.4))
+        text = metainfo['classes'][label]
         if objects.scores is not None:
-            box = dict(facecolor=colour, edgecolor='none', pad=0.6, alpha=0.8)
-            axis.text(x1, y1, f'{objects.scores[number]:.2f}', fontsize=6, bbox=box, va='bottom')
+            text = f'{text} {objects.scores[number]:.2f}'
+        box = dict(facecolor=colour, edgecolor='none', pad=0.6, alpha=0.8)
+        ink = 'black' if colour @ (0.299, 0.587, 0.114) > 0.5 else 'white'
+        inside = dict(va='top' if y1 < 0.06 * len(image) else 'bottom', clip_on=True)
+        axis.text(x1, y1, text, fontsize=6, color=ink, bbox=box, **inside)
+    if not len(objects.labels):
+        text = 'no object' if objects.scores is None else 'nothing found'
+        box = dict(facecolor='white', edgecolor='none', alpha=0.8)
+        axis.text(0.5, 0.5, text, transform=axis.transAxes, ha='center', fontsize=8, bbox=box)
     axis.imshow(painted)
     axis.set_axis_off()

@@ -1,12 +1,14 @@
 """What a backbone matches between two views, and which places of a photo look alike to it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from mmengine.config import Config
 from torch import Tensor
@@ -56,9 +58,10 @@ def draw_matches(
 ) -> Figure:
     """Both views of each photo, once per backbone, with matches in equal colours.
 
-    Of the cells of view 1 that view 2 shows too, those that are least similar to their match are
-    drawn, with that similarity; in view 2 a dot is the match and a ring, joined to it, the true
-    place. The error is the mean distance of matches and true places, in cells.
+    Of the cells of view 1 that view 2 shows too, those that are least similar to their match in
+    the mean of the backbones are drawn, the same for each (of one grid of cells), with its
+    similarity; in view 2 a dot is the match and a ring, joined to it, the true place. The error
+    is the mean distance of matches and true places of all cells, in cells.
 
     Args:
         backbones: A pair of columns each.
@@ -71,38 +74,71 @@ def draw_matches(
         raise ValueError(f'--num and --queries must be at least 1, got {num} and {queries}')
     photos = np.random.default_rng(seed).permutation(len(views))[:num].tolist()
     figure, axes = grid_of_pictures(len(photos), 2 * len(backbones))
-    colours = matplotlib.colormaps['tab10'].colors
     for row, photo in enumerate(photos):
         item = views[PairDraw(photo, row, seed)]
-        boxes, flipped = torch.from_numpy(item['boxes'])[:, None], item['flipped']
+        found = [_match(backbone, item) for backbone in backbones]
         for column, backbone in enumerate(backbones):
             pair = axes[row, 2 * column : 2 * column + 2]
-            maps = [backbone.maps(backbone.prepare(view[None])).cpu() for view in item['inputs']]
-            grid = maps[0].shape[-2:]
-            index, similarity = match_by_similarity(rows(maps[0]), rows(maps[1]))
-            inside = in_box(boxes[0], *grid, 'center')[0]
-            mirrored = torch.tensor([bool(flipped[0] != flipped[1])])
-            truth = nearest_cells(boxes[0], boxes[1], mirrored, *grid)[0]
-            error = cell_distance(index[0], truth, grid[1])
-            order = torch.where(inside, similarity[0], torch.inf).argsort(stable=True)
-            chosen = order[: min(queries, int(inside.sum()))]
+            own = found[column]
+            alike = [each.similarity for each in found if each.grid == own.grid]
+            chosen = _least_certain(torch.stack(alike).mean(dim=0), own.inside, queries)
             for axis, view in zip(pair, item['inputs'], strict=True):
                 show_photo(axis, view)
-            for number, cell in enumerate(chosen.tolist()):
-                style = dict(color=colours[number % 10], ms=11 - 6 * number / queries)
-                x, y = centre(cell, grid, views.size)
-                pair[0].plot(x, y, 'o', mec='white', **style)
-                label(pair[0], x, y, f'{similarity[0, cell]:.2f}', views.size)
-                match = centre(int(index[0, cell]), grid, views.size)
-                true = centre(int(truth[cell]), grid, views.size)
-                pair[1].plot(*zip(match, true, strict=True), '-', lw=1, color=style['color'])
-                pair[1].plot(*true, 'o', mfc='none', mew=1.5, **style)
-                pair[1].plot(*match, 'o', mec='white', **style)
-            mean = error[inside].float().mean().item() if inside.any() else float('nan')
+            _draw_queries(pair, own, chosen, views.size)
+            mean = own.error[own.inside].mean().item() if own.inside.any() else float('nan')
             title = f'{backbone.name}: view 1' if row == 0 else ''
             pair[0].set_title(title, fontsize=9, loc='left')
-            pair[1].set_title(f'error {mean:.1f} of {grid[1]} cells', fontsize=8, loc='left')
+            pair[1].set_title(f'error {mean:.1f} of {own.grid[1]} cells', fontsize=8, loc='left')
+    style = dict(ls='none', color='0.3', ms=8)
+    handles = [
+        Line2D([], [], marker='o', mec='white', label='view 1: place, view 2: its match', **style),
+        Line2D([], [], marker='o', mfc='none', mew=1.5, label='view 2: true place', **style),
+    ]
+    figure.legend(handles=handles, loc='outside lower center', ncols=2, fontsize=8, frameon=False)
     return figure
+
+
+class _Matches(NamedTuple):
+    """Of the cells (S,) of view 1 in a backbone's map."""
+
+    grid: tuple[int, int]
+    index: Tensor  # the match in view 2
+    similarity: Tensor
+    truth: Tensor  # the true place in view 2
+    inside: Tensor  # whether view 2 shows it
+    error: Tensor  # of the match, in cells
+
+
+def _match(backbone: ShownBackbone, item: dict) -> _Matches:
+    boxes, flipped = torch.from_numpy(item['boxes'])[:, None], item['flipped']
+    maps = [backbone.maps(backbone.prepare(view[None])).cpu() for view in item['inputs']]
+    grid = tuple(maps[0].shape[-2:])
+    index, similarity = match_by_similarity(rows(maps[0]), rows(maps[1]))
+    inside = in_box(boxes[0], *grid, 'center')[0]
+    mirrored = torch.tensor([bool(flipped[0] != flipped[1])])
+    truth = nearest_cells(boxes[0], boxes[1], mirrored, *grid)[0]
+    error = cell_distance(index[0], truth, grid[1])
+    return _Matches(grid, index[0], similarity[0], truth, inside, error)
+
+
+def _least_certain(similarity: Tensor, inside: Tensor, most: int) -> list[int]:
+    order = torch.where(inside, similarity, torch.inf).argsort(stable=True)
+    return order[: min(most, int(inside.sum()))].tolist()
+
+
+def _draw_queries(pair: Sequence[Axes], found: _Matches, chosen: list[int], size: int) -> None:
+    """Each chosen cell in view 1, its match and its true place in view 2."""
+    colours = matplotlib.colormaps['tab10'].colors
+    for number, cell in enumerate(chosen):
+        style = dict(color=colours[number % 10], ms=11 - 6 * number / len(chosen))
+        x, y = centre(cell, found.grid, size)
+        pair[0].plot(x, y, 'o', mec='white', **style)
+        label(pair[0], x, y, f'{found.similarity[cell]:.2f}', size)
+        match = centre(int(found.index[cell]), found.grid, size)
+        true = centre(int(found.truth[cell]), found.grid, size)
+        pair[1].plot(*zip(match, true, strict=True), '-', lw=1, color=style['color'])
+        pair[1].plot(*true, 'o', mfc='none', mew=1.5, **style)
+        pair[1].plot(*match, 'o', mec='white', **style)
 
 
 @torch.no_grad()

@@ -79,5 +79,7 @@ def _draw(
         Patch(facecolor=palette[c] / 255, edgecolor='0.5', label=metainfo['classes'][c])
         for c in sorted(present - {IGNORE})
     ]
+    if IGNORE in present:
+        patches.append(Patch(facecolor='white', edgecolor='0.5', label='ignored (truth)'))
     figure.legend(handles=patches, loc='outside lower center', ncols=5, fontsize=8, frameon=False)
     return figure

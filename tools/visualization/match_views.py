@@ -3,10 +3,10 @@
 
 ``matches`` (the counterpart of Fig. 2 of PixCon's supplement): a row is a photo, a pair of columns
 a checkpoint. Of the cells of view 1 that view 2 shows too, those that are least similar to their
-match are drawn, with that similarity; in view 2 a dot is the match and a ring, joined to it, the
-true place. The error is the mean distance of matches and true places, in cells. ``alike`` (its
-Fig. 1): the similarity of one place, marked by a cross, with all of the photo. Any backbone; the
-photos are the config's or those of ``--images``::
+match in the mean of all checkpoints are drawn, the same in each column, with their similarity; in
+view 2 a dot is the match and a ring, joined to it, the true place. The error is the mean distance
+of matches and true places, in cells. ``alike`` (its Fig. 1): the similarity of one place, marked by
+a cross, with all of the photo. Any backbone; the photos are the config's or those of ``--images``::
 
     tools/visualization/match_views.py matches configs/pixcon/toy.py random CKPT --out matches.png
     tools/visualization/match_views.py matches configs/pixcon/toy.py work_dirs/toy/iter_*.pth \\

@@ -6,11 +6,12 @@ tools/visualization/tsne_embeddings.py CONFIG CKPT [CKPT …] --out picture.png 
 CONFIG is that of a segmentor. ``--layer projection`` shows the unit embeddings behind the
 projection head of pixel contrast, where checkpoint and config have one; ``decoder`` what the
 decode head's classifier sees; ``backbone`` the features that the contrast head projects, or the
-last stage. With and without contrast: ``--layer decoder``, the config with contrast, a checkpoint
-of each. All panels show the same pixels: random ones of evenly spaced validation images, equally
-many per class where there are enough. The number above a panel is measured on the embeddings, not
-on the picture: the share of a pixel's ten nearest neighbours that are of its class, classes
-counted equally.
+last stage: of any file that holds a backbone (a pretraining's too), or of ``random`` for the
+random start of ``--seed``. With and without contrast: ``--layer decoder``, the config with
+contrast, a checkpoint of each. All panels show the same pixels: random ones of evenly spaced
+validation images, equally many per class where there are enough. The number above a panel is
+measured on the embeddings, not on the picture: the share of a pixel's ten nearest neighbours that
+are of its class, classes counted equally.
 """
 
 import argparse
@@ -30,8 +31,9 @@ from torch import Tensor, nn
 
 from semcl_mm.analysis.embeddings import class_cosines, neighbour_purity, tsne
 from semcl_mm.analysis.pictures import save_picture
-from semcl_mm.checkpoint import load_file, load_whole_model
+from semcl_mm.checkpoint import load_backbone, load_file, load_whole_model
 from semcl_mm.cli import user_errors
+from semcl_mm.visualization import RANDOM
 
 LAYERS = ('projection', 'decoder', 'backbone')
 HEAD, MEMORY = 'contrast_head.', 'contrast_head.memory.'
@@ -49,10 +51,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--images', type=int, default=20, help='of the validation split')
     parser.add_argument('--pixels', type=int, default=1500, help='of all classes together')
     parser.add_argument('--perplexity', type=float, default=30.0)
-    parser.add_argument('--seed', type=int, default=0, help='of the choice of pixels')
+    parser.add_argument('--seed', type=int, default=0, help='of pixels and random starts')
     parser.add_argument('--trust', action='store_true', help='unpickle even if that may run code')
     args = parser.parse_args(arguments)
-    names = args.names or [Path(file).resolve().parent.name for file in args.checkpoints]
+    names = args.names or [
+        file if file == RANDOM else Path(file).resolve().parent.name for file in args.checkpoints
+    ]
     if len(names) != len(args.checkpoints):
         parser.error(f'{len(args.checkpoints)} checkpoints need as many names, got {len(names)}')
     with user_errors():
@@ -64,14 +68,15 @@ def main(arguments: list[str] | None = None) -> None:
         samples = [dataset[index] for index in range(0, len(dataset), step)[: args.images]]
         panels, labels = [], None
         for file in args.checkpoints:
-            points, labels = embed(load_model(cfg, file, args.layer, args.trust), samples, args)
+            points, labels = embed(load_model(cfg, file, args), samples, args)
             panels.append(points)
         purity = [neighbour_purity(points, labels, NEIGHBOURS) for points in panels]
         planes = [tsne(points, args.perplexity) for points in panels]
         titles = [
             f'{n}\n{NEIGHBOURS}-NN purity {p:.3f}' for n, p in zip(names, purity, strict=True)
         ]
-        save_picture(draw(planes, labels, titles, dataset.metainfo), args.out)
+        figure = draw(planes, labels, titles, dataset.metainfo)
+        save_picture(figure, args.out, bbox_inches='tight')
     for name, value, points in zip(names, purity, panels, strict=True):
         same, other = (round(cosine, 4) for cosine in class_cosines(points, labels))
         numbers = dict(purity=round(value, 4), same_class_cosine=same, other_class_cosine=other)
@@ -79,13 +84,23 @@ def main(arguments: list[str] | None = None) -> None:
     print(f'wrote {args.out}: {len(labels)} pixels of {len(samples)} images')
 
 
-def load_model(cfg: Config, checkpoint: str, layer: str, trust: bool = False) -> nn.Module:
-    """The config's model with the checkpoint's weights; of a contrast head what ``layer`` needs.
+def load_model(cfg: Config, checkpoint: str, args: argparse.Namespace) -> nn.Module:
+    """The config's model with the checkpoint's weights, as far as ``--layer`` needs them.
 
     Raises:
-        ValueError: The config has no projection head, or the checkpoint is of another architecture.
+        ValueError: The config has no projection head, the checkpoint is of another architecture,
+            or a random start has no trained head to show.
     """
+    layer, trust = args.layer, args.trust
+    torch.manual_seed(args.seed)
     model = MODELS.build(cfg.model)
+    if layer == 'backbone':
+        model.init_weights()
+        if checkpoint != RANDOM:
+            load_backbone(model.backbone, checkpoint, trust=trust)
+        return model.eval()
+    if checkpoint == RANDOM:
+        raise ValueError(f'{RANDOM!r} has no trained head: choose --layer backbone')
     if layer == 'projection' and not hasattr(model, 'contrast_head'):
         raise ValueError(
             f'{cfg.filename}: this model has no contrast_head to show; choose --layer decoder'
@@ -182,8 +197,9 @@ def draw(planes: list[Tensor], labels: Tensor, titles: list[str], metainfo: dict
         axis.set(xticks=[], yticks=[])
         axis.set_aspect('equal', adjustable='datalim')
     handles, texts = axes[0, 0].get_legend_handles_labels()
+    columns = 4 * len(planes)  # as many as fit below the panels
     figure.legend(
-        handles, texts, loc='outside lower center', ncols=6, fontsize=8, markerscale=2,
+        handles, texts, loc='outside lower center', ncols=columns, fontsize=8, markerscale=2,
         frameon=False,
     )  # fmt: skip
     return figure
