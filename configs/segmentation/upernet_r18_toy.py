@@ -23,7 +23,7 @@ model.merge(
 )
 train_dataloader.merge(dict(batch_size=8))
 train_cfg.merge(dict(max_iters=500, val_interval=500))
-optim_wrapper.merge(dict(optimizer=dict(lr=1e-3)))
+optim_wrapper.merge(dict(optimizer=dict(lr=4e-3)))
 param_scheduler[0].merge(dict(end=20))
 param_scheduler[1].merge(dict(begin=20))
 default_hooks.merge(dict(logger=dict(interval=50), checkpoint=dict(interval=500)))
