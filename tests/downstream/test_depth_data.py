@@ -151,6 +151,7 @@ def test_a_list_names_scale_and_intrinsics_per_image(tmp_path):
     [
         ('a.png d.png', r"list\.txt:2: 'a\.png d\.png' is not \"image depth scale"),
         ('a.png d.png big', r'list\.txt:2: .* is not'),
+        ('a.png d.png inf', r'list\.txt:2: inf must be positive and finite'),
         ('a.png d.png 0', r'list\.txt:2: 0\.0 must be positive'),
     ],
 )

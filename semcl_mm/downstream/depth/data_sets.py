@@ -1,5 +1,6 @@
 """Depth data sets, each in the layouts in which people keep it."""
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,8 +72,10 @@ class _DepthDataset(BaseDataset):
                 numbers = [float(field) for field in fields[2:]]
             except ValueError:
                 raise DataError(f'{self.ann_file}:{number}: {line!r} is not "{form}"') from None
-            if not all(value > 0 for value in numbers[:1]):
-                raise DataError(f'{self.ann_file}:{number}: {numbers[0]} must be positive')
+            if not all(0 < value < math.inf for value in numbers[:1]):
+                raise DataError(
+                    f'{self.ann_file}:{number}: {numbers[0]} must be positive and finite'
+                )
             yield fields[:2] + numbers
 
     def _focal_lines(self) -> Iterator[dict]:
