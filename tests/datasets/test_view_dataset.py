@@ -11,7 +11,14 @@ from mmengine.dataset import default_collate
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from semcl_mm.datasets import BYOL_VIEWS, ImageFolder, PairDraw, PairSampler, ViewDataset
+from semcl_mm.datasets import (
+    BYOL_VIEWS,
+    TOY_VIEWS,
+    ImageFolder,
+    PairDraw,
+    PairSampler,
+    ViewDataset,
+)
 from semcl_mm.datasets.crops import Crop, cut
 from semcl_mm.datasets.view_overlap import draw_overlapping_crops, overlap_boxes
 from semcl_mm.datasets.view_recipe import ViewRecipe
@@ -167,7 +174,7 @@ def test_a_config_that_was_written_out_gives_the_same_views(photos, tmp_path, re
     cfg = Config.fromfile(repository / 'configs/_base_/datasets/views_toy.py')
     cfg.dump(tmp_path / 'written.py')
     written = Config.fromfile(tmp_path / 'written.py').train_dataloader.dataset
-    assert ViewRecipe.parse(written.views) == ViewRecipe.parse(BYOL_VIEWS)
+    assert ViewRecipe.parse(written.views) == ViewRecipe.parse(TOY_VIEWS)
     with pytest.raises(ValueError, match="views='MOCO' must be a list or one of"):
         views_of(photos, views='MOCO')
 
