@@ -57,7 +57,8 @@ def checkpoints_newest_first(work_dir: str | os.PathLike) -> list[Path]:
     named = pointer.read_text().strip() if pointer.is_file() else ''
     if not named:
         return numbered
-    last = Path(named) if Path(named).is_file() else work_dir / Path(named).name
+    own = work_dir / Path(named).name  # a copied folder must not go on from the original's file
+    last = Path(named) if Path(named).is_file() and not own.is_file() else own
     return [last, *(path for path in numbered if path.resolve() != last.resolve())]
 
 

@@ -157,3 +157,12 @@ def test_an_unwritable_work_dir_stops_before_anything_starts(tmp_path, train):
     with pytest.raises(ValueError, match=r'cannot write to the work dir .*file/run: Not a dir'):
         train(tmp_path / 'file' / 'run')
     assert require_writable(tmp_path / 'new' / 'folder').is_dir()
+
+
+def test_a_copied_work_dir_resumes_from_its_own_checkpoint(tmp_path):
+    original, copied = tmp_path / 'original', tmp_path / 'copied'
+    for folder in (original, copied):
+        folder.mkdir()
+        (folder / 'iter_4.pth').touch()
+        (folder / 'last_checkpoint').write_text(str(original / 'iter_4.pth'))
+    assert checkpoints_newest_first(copied) == [copied / 'iter_4.pth']
