@@ -140,7 +140,33 @@ class Runner(BaseRunner):
         for config in configs:
             if isinstance(config, dict) and config.get('type') in (OneCycle, OneCycle.__name__):
                 config.setdefault('by_epoch', False)  # MMEngine then passes max_iters as its end
-        return super()._build_param_scheduler(scheduler, optim_wrapper)
+        return super()._build_param_scheduler(self._within_the_run(configs), optim_wrapper)
+
+    def _within_the_run(self, configs: list) -> list:
+        """Schedules by iteration; a warm-up that outlasts the run takes a tenth of it, with a word.
+
+        ``train_cfg.max_iters`` may be a few for a trial, and then nothing would follow the warm-up.
+        """
+        length = getattr(self.train_loop, 'max_iters', None)
+        counted = [
+            config
+            for config in configs
+            if isinstance(config, Mapping) and config.get('by_epoch') is False
+        ]
+        latest = max((config.get('begin', 0) for config in counted), default=0)
+        if length is None or latest < length or len(counted) != len(configs):
+            return configs
+        start = max(length // 10, min(length // 2, 1))
+        self.logger.warning(
+            f'param_scheduler: a warm-up of {latest} iterations does not fit a run of {length} '
+            f'(train_cfg.max_iters): it takes {start}'
+        )
+        fitted = [
+            dict(config, begin=min(config.get('begin', 0), start))
+            | ({'end': min(config['end'], start)} if config.get('end', 0) == latest else {})
+            for config in counted
+        ]
+        return [config for config in fitted if config.get('end', length) > config['begin']]
 
     def _init_model_weights(self) -> None:
         """Initialise, then load ``pretrained``, unless a checkpoint is about to replace it all."""

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.optim import LinearLR, PolyLR
 from mmpretrain.models import ResNet
 from tiny_run import TinyBackbone, tiny_config, tiny_model
 
@@ -155,3 +156,25 @@ def test_channels_last_is_the_layout_of_weights_and_of_what_they_make(tmp_path, 
     assert backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last)
     (features,) = backbone(torch.randn(2, 3, 8, 8))
     assert features.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize('length', [1, 2, 8, 40])
+def test_a_run_shorter_than_its_warm_up_warms_up_for_a_part_of_it(tmp_path, train, length):
+    schedules = [
+        dict(type=LinearLR, start_factor=0.1, begin=0, end=100, by_epoch=False),
+        dict(type=PolyLR, power=1.0, eta_min=0.0, begin=100, by_epoch=False),
+    ]
+    runner = train(tmp_path / 'run', max_iters=length, param_scheduler=schedules)
+    rates = runner.message_hub.get_scalar('train/lr').data[0]
+    assert runner.iter == length
+    assert max(rates) <= 0.01 + 1e-9  # the config's rate
+    assert length < 8 or rates[-1] < max(rates)
+
+
+def test_a_warm_up_that_fits_is_left_alone(tmp_path, train):
+    schedules = [
+        dict(type=LinearLR, start_factor=0.1, begin=0, end=3, by_epoch=False),
+        dict(type=PolyLR, power=1.0, eta_min=0.0, begin=3, by_epoch=False),
+    ]
+    runner = train(tmp_path / 'run', max_iters=8, param_scheduler=schedules)
+    assert [(s.begin, s.end) for s in runner.param_schedulers] == [(0, 3), (3, 8)]
