@@ -23,7 +23,6 @@ __all__ = ['check_overrides', 'check_top_level']
 # keys that the runner reads from the config beside its own arguments
 _RUNNER_KEYS = {
     'activation_checkpointing',
-    'channels_last',
     'compile',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
@@ -58,7 +57,6 @@ _PARAMWISE_KEYS = {
 # any key may be added to these
 _OPEN = {
     'act_cfg',
-    'channels_last',
     'compile',
     'conv_cfg',
     'custom_keys',

@@ -32,7 +32,7 @@ from semcl_mm.engine.run_state import (
     own_buffers,
     random_state,
 )
-from semcl_mm.engine.schedulers import OneCycle
+from semcl_mm.engine.schedulers import OneCycle, fit_warm_up
 from semcl_mm.engine.seeded_data import seed_samples
 from semcl_mm.registry import RUNNERS
 
@@ -57,10 +57,6 @@ class Runner(BaseRunner):
     - an unwritable work dir, or a checkpoint that does not fit, stops with one message;
     - ``auto_scale_lr`` counts accumulated batches.
 
-    - ``channels_last = True`` lays weights and feature maps out channels last, which convolutions
-      of small networks on a CPU, and of mixed precision on a GPU, are faster with; results differ
-      by rounding.
-
     Config keys of MMEngine that stay as they are: ``sync_bn``, ``find_unused_parameters``,
     ``model_wrapper_cfg``, ``compile`` (torch.compile of the training step),
     ``activation_checkpointing``, ``auto_scale_lr``.
@@ -84,14 +80,11 @@ class Runner(BaseRunner):
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model; an unknown key of its config is the user's error."""
         try:
-            model = super().build_model(model)
+            return super().build_model(model)
         except TypeError as error:
             if 'unexpected keyword argument' not in str(error):
                 raise
             raise ValueError(f'config key model: {error}') from error
-        if self.cfg.get('channels_last'):
-            model = model.to(memory_format=torch.channels_last)
-        return model
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for distributed training; on the CPU without device numbers and without SyncBN."""
@@ -140,33 +133,14 @@ class Runner(BaseRunner):
         for config in configs:
             if isinstance(config, dict) and config.get('type') in (OneCycle, OneCycle.__name__):
                 config.setdefault('by_epoch', False)  # MMEngine then passes max_iters as its end
-        return super()._build_param_scheduler(self._within_the_run(configs), optim_wrapper)
-
-    def _within_the_run(self, configs: list) -> list:
-        """Schedules by iteration; a warm-up that outlasts the run takes a tenth of it, with a word.
-
-        ``train_cfg.max_iters`` may be a few for a trial, and then nothing would follow the warm-up.
-        """
         length = getattr(self.train_loop, 'max_iters', None)
-        counted = [
-            config
-            for config in configs
-            if isinstance(config, Mapping) and config.get('by_epoch') is False
-        ]
-        latest = max((config.get('begin', 0) for config in counted), default=0)
-        if length is None or latest < length or len(counted) != len(configs):
-            return configs
-        start = max(length // 10, min(length // 2, 1))
-        self.logger.warning(
-            f'param_scheduler: a warm-up of {latest} iterations does not fit a run of {length} '
-            f'(train_cfg.max_iters): it takes {start}'
-        )
-        fitted = [
-            dict(config, begin=min(config.get('begin', 0), start))
-            | ({'end': min(config['end'], start)} if config.get('end', 0) == latest else {})
-            for config in counted
-        ]
-        return [config for config in fitted if config.get('end', length) > config['begin']]
+        fitted = fit_warm_up(configs, length)
+        if fitted is not configs:
+            self.logger.warning(
+                f'param_scheduler: the warm-up does not fit a run of {length} iterations '
+                '(train_cfg.max_iters) and is shortened'
+            )
+        return super()._build_param_scheduler(fitted, optim_wrapper)
 
     def _init_model_weights(self) -> None:
         """Initialise, then load ``pretrained``, unless a checkpoint is about to replace it all."""

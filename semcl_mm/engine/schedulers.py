@@ -1,13 +1,14 @@
-"""The 1cycle schedule (Smith & Topin, 2017) in optimiser steps, with torch's numbers."""
+"""The 1cycle schedule (Smith & Topin, 2017) in optimiser steps, and warm-ups of short runs."""
 
 import math
 import warnings
+from collections.abc import Mapping
 
 from mmengine.optim.scheduler.param_scheduler import INF, OptimizerType, _ParamScheduler
 
 from semcl_mm.registry import PARAM_SCHEDULERS
 
-__all__ = ['OneCycle']
+__all__ = ['OneCycle', 'fit_warm_up']
 
 
 @PARAM_SCHEDULERS.register_module()
@@ -111,3 +112,26 @@ class OneCycle(_ParamScheduler):
             start, end = middle, last
             fraction = (step - turn) / (self.total_steps - 1 - turn)
         return end + (start - end) / 2.0 * (math.cos(math.pi * fraction) + 1)
+
+
+def fit_warm_up(configs: list, length: int | None) -> list:
+    """Shorten a warm-up that would outlast a trial run, after which MMEngine accepts nothing.
+
+    Args:
+        configs: Configs of schedules, counted in iterations; others are left alone.
+        length: Iterations of the run; None: it is not known.
+
+    Returns:
+        ``configs`` itself where they fit; else copies whose warm-up takes a tenth of the run, of a
+        run of 2-9 iterations the first, and of a run of one iteration none.
+    """
+    counted = all(isinstance(c, Mapping) and c.get('by_epoch') is False for c in configs)
+    latest = max((c.get('begin', 0) for c in configs), default=0) if counted else 0
+    if length is None or latest < length:
+        return configs
+    start = max(length // 10, min(length // 2, 1))
+    fitted = [dict(c, begin=min(c.get('begin', 0), start)) for c in configs]
+    for config in fitted:
+        if 'end' in config:
+            config['end'] = min(config['end'], start if config['end'] <= latest else length)
+    return [c for c in fitted if c.get('end', length) > c['begin']]

@@ -150,14 +150,6 @@ def test_the_learning_rate_scales_with_the_batch_of_an_update(tmp_path, accumula
     assert wrapper.get_lr()['lr'] == [pytest.approx(0.1 * accumulation)]
 
 
-def test_channels_last_is_the_layout_of_weights_and_of_what_they_make(tmp_path, train):
-    runner = train(tmp_path / 'run', max_iters=1, channels_last=True)
-    backbone = runner.model.backbone
-    assert backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last)
-    (features,) = backbone(torch.randn(2, 3, 8, 8))
-    assert features.is_contiguous(memory_format=torch.channels_last)
-
-
 @pytest.mark.parametrize('length', [1, 2, 8, 40])
 def test_a_run_shorter_than_its_warm_up_warms_up_for_a_part_of_it(tmp_path, train, length):
     schedules = [
