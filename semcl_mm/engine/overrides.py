@@ -4,12 +4,13 @@ MMEngine merges any key into a config, and a misspelt one at the top is never lo
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import BaseModule
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor
@@ -54,6 +55,18 @@ _PARAMWISE_KEYS = {
     'norm_decay_mult',
     'num_layers',
 }
+# parts of a config file whose keys are checked, down to the arguments of the classes in them
+_CHECKED = {
+    *(f'{split}_{part}' for split in ('train', 'val', 'test') for part in ('cfg', 'dataloader')),
+    *('auto_scale_lr', 'custom_hooks', 'default_hooks', 'env_cfg', 'log_processor'),
+    *('optim_wrapper', 'param_scheduler', 'pretrained', 'randomness'),
+    *('val_evaluator', 'test_evaluator', 'visualizer'),
+}
+_DEFAULT_HOOKS = {
+    *('checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer'),
+    'visualization',
+}
+_NEW_HOOK = re.compile(r'default_hooks\.[^.]+\.type')
 # any key may be added to these
 _OPEN = {
     'act_cfg',
@@ -61,7 +74,6 @@ _OPEN = {
     'conv_cfg',
     'custom_keys',
     'data_prefix',
-    'default_hooks',
     'dist_cfg',
     'init_cfg',
     'metainfo',
@@ -75,7 +87,7 @@ def check_overrides(cfg: Config | Mapping[str, Any], options: Mapping[str, Any])
 
     A key may be new where its place has a use for it: an argument of the class that ``type``
     names (``optim_wrapper.clip_grad``), of the runner or of the data loader, and anything under
-    places that are open by nature (``default_hooks``, ``custom_keys``, ``init_cfg``…).
+    places that are open by nature (``custom_keys``, ``init_cfg``…).
 
     Args:
         cfg: The config.
@@ -86,18 +98,23 @@ def check_overrides(cfg: Config | Mapping[str, Any], options: Mapping[str, Any])
         ValueError: The key is unknown, with what it may have been meant to be.
     """
     entries = cfg._cfg_dict if isinstance(cfg, Config) else cfg
+    hooks = {key.split('.')[1] for key in options if _NEW_HOOK.fullmatch(key)}
     for dotted in options:
-        _check(entries, dotted)
+        parts = dotted.split('.')
+        if parts[0] != 'default_hooks' or len(parts) == 1 or parts[1] not in hooks:
+            _check(entries, dotted)
 
 
 def check_top_level(cfg: Mapping[str, Any], filename: str) -> None:
-    """Stop at a variable of a config that looks like a misspelt key of the runner.
+    """Stop at a key of a config file that nothing reads.
 
     A config may hold variables of its own (``data_root``, ``num_classes``), so an unknown name is
-    no error; ``optim_wraper`` beside a missing or inherited ``optim_wrapper`` is one.
+    no error; ``optim_wraper`` beside a missing or inherited ``optim_wrapper`` is one. Below the
+    runner's own keys there is no such freedom: each must be known to the class or the part of
+    MMEngine that gets it. (Models say it themselves when they are built.)
 
     Raises:
-        ValueError: The variable, and the key that it resembles.
+        ValueError: The key, and what it may have been meant to be.
     """
     known = _known_keys({}, [])
     for name, value in cfg.items():
@@ -105,6 +122,23 @@ def check_top_level(cfg: Mapping[str, Any], filename: str) -> None:
             continue
         if close := get_close_matches(name, known, n=1, cutoff=0.85):
             raise ValueError(f'{filename}: nothing reads {name!r}; is it meant to be {close[0]!r}?')
+    for name in _CHECKED & set(cfg):
+        _check_below(cfg[name], [name], filename)
+
+
+def _check_below(node: Any, path: list[str], filename: str) -> None:
+    if isinstance(node, Mapping):
+        known = _known_keys(node, path)
+        for key in sorted(set(node) - known) if known else ():
+            place = '.'.join(path)
+            close = get_close_matches(key, known, n=1)
+            meant = f'; is it meant to be {close[0]!r}?' if close else f'; {place} has no such key'
+            raise ValueError(f'{filename}: nothing reads {place}.{key}{meant}')
+        for key, value in node.items():
+            _check_below(value, [*path, str(key)], filename)
+    elif isinstance(node, (list, tuple)):
+        for number, value in enumerate(node):
+            _check_below(value, [*path, str(number)], filename)
 
 
 def _check(cfg: Mapping[str, Any], dotted: str) -> None:
@@ -165,7 +199,12 @@ def _known_keys(node: Mapping[str, Any], path: list[str]) -> set[str] | None:
         own = {'type'}
         if inspect.isclass(kind) and issubclass(kind, Hook):
             own.add('priority')
+        if inspect.isclass(kind) and issubclass(kind, CheckpointHook):
+            # what else it takes goes to the runner's save_checkpoint, which fails at the first save
+            return own | set(inspect.signature(CheckpointHook).parameters) - {'kwargs'}
         return _or_any(_arguments(kind), own)
+    if top and name == 'default_hooks':
+        return _DEFAULT_HOOKS | {key for key, hook in node.items() if _is_typed(hook)}
     if top and name == 'train_cfg':
         loops = _arguments(IterBasedTrainLoop) | _arguments(EpochBasedTrainLoop)
         return {'type', 'by_epoch', *loops} - {'runner', 'dataloader'}
@@ -184,6 +223,10 @@ def _known_keys(node: Mapping[str, Any], path: list[str]) -> set[str] | None:
     if name in fixed and (top or name in ('paramwise_cfg', 'mp_cfg')):
         return fixed[name]
     return set()
+
+
+def _is_typed(node: Any) -> bool:
+    return isinstance(node, Mapping) and 'type' in node
 
 
 def _or_any(arguments: set[str] | None, own: set[str]) -> set[str] | None:

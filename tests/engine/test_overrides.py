@@ -6,6 +6,7 @@ from mmengine.config import Config
 from tiny_run import TinyBackbone, tiny_config
 
 from semcl_mm.engine import check_overrides
+from semcl_mm.engine.overrides import check_top_level
 from semcl_mm.models import TimmBackbone
 
 
@@ -63,6 +64,8 @@ def test_what_something_reads_is_allowed(config, key):
         ('custom_hooks.3.momentum', r'custom_hooks is a list of 1'),
         ('custom_hooks.first', r"0…0, not 'first'"),
         ('randomness.sed', 'did you mean seed'),
+        ('default_hooks.chekpoint.interval', 'did you mean checkpoint'),
+        ('default_hooks.checkpoint.intervall', 'did you mean interval'),
         ('train_cfg.max_iters.value', 'train_cfg.max_iters is 8 in the config'),
         ('optim_wrapper.paramwise_cfg.norm_decay', 'did you mean norm_decay_mult'),
     ],
@@ -71,6 +74,33 @@ def test_what_nothing_reads_is_an_error_with_a_hint(config, key, message):
     with pytest.raises(ValueError, match=message) as error:
         check_overrides(config, {key: 1})
     assert f'--cfg-options {key}' in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('place', 'key', 'meant'),
+    [
+        ('auto_scale_lr', 'enabel', 'enable'),
+        ('env_cfg', 'cudnn_benchmrk', 'cudnn_benchmark'),
+        ('optim_wrapper.paramwise_cfg', 'norm_decay_mul', 'norm_decay_mult'),
+        ('optim_wrapper.optimizer', 'weight_decai', 'weight_decay'),
+        ('train_cfg', 'max_iter', 'max_iters'),
+        ('randomness', 'sed', 'seed'),
+        ('train_dataloader', 'bacth_size', 'batch_size'),
+        ('train_dataloader.dataset', 'fil', 'fill'),
+        ('param_scheduler.0', 'pct_strat', 'pct_start'),
+        ('custom_hooks.0', 'momentun', 'momentum'),
+        ('default_hooks', 'chekpoint', 'checkpoint'),
+        ('default_hooks.checkpoint', 'intervall', 'interval'),
+    ],
+)
+def test_a_misspelt_key_of_a_config_file_is_named_with_file_and_place(
+    repository, place, key, meant
+):
+    cfg = Config.fromfile(repository / 'configs/semcl/toy.py')
+    check_top_level(cfg, 'toy.py')
+    cfg.merge_from_dict({f'{place}.{key}': dict() if key == 'chekpoint' else 1})
+    with pytest.raises(ValueError, match=rf"toy\.py: nothing reads {place}\.{key}; .*'{meant}'"):
+        check_top_level(cfg, 'toy.py')
 
 
 def test_keyword_arguments_that_go_elsewhere_stay_open():

@@ -342,20 +342,3 @@ def test_options_that_contradict_each_other_are_refused():
         tiny(MoCo).loss([*views(), views()[0]])
     with pytest.raises(ValueError, match='needs the boxes'):
         tiny(PixCon).loss(views())
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize('options', [dict(reweight=True), dict(match='roi_align')])
-def test_a_step_never_waits_for_the_device(options):
-    model = tiny(PixCon, **PREDICTORS, **options).float().cuda()
-    inputs = [view.float().cuda() for view in views()]
-    boxes, flipped, _ = batch_of_boxes()
-    batch = ViewBatch(boxes.float().cuda(), flipped.cuda(), [])
-    model.loss(inputs, batch)  # the first step may allocate
-    torch.cuda.set_sync_debug_mode('error')
-    try:
-        losses = model.loss(inputs, batch)
-        (losses['loss_image'] + losses['loss_dense']).backward()
-        model.update_target(0.99)
-    finally:
-        torch.cuda.set_sync_debug_mode('default')
