@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import logging
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +14,12 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.config.utils import ConfigParsingError
 from mmengine.dist import is_main_process
+from mmengine.logging import print_log
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, WandbVisBackend
 
 from semcl_mm.engine.optim_wrapper import AmpOptimWrapper
 from semcl_mm.engine.overrides import check_overrides, check_top_level
-from semcl_mm.engine.resume import checkpoints_newest_first
+from semcl_mm.engine.resume import checkpoints_newest_first, nothing_to_resume
 
 LOG_BACKENDS = {
     'local': LocalVisBackend,
@@ -56,7 +58,8 @@ def train_parser() -> argparse.ArgumentParser:
         nargs='?',
         const='auto',
         metavar='CKPT',
-        help='go on from CKPT; without CKPT, from the newest good checkpoint of the work dir',
+        help='go on from CKPT; without CKPT, from the newest good checkpoint of the work dir, or '
+        'with a warning anew where it has none',
     )
     parser.add_argument(
         '--amp',
@@ -253,6 +256,8 @@ def _resume(cfg: Config, given: str) -> None:
         cfg.load_from = given
     elif checkpoints_newest_first(cfg.work_dir):
         cfg.load_from = None
+    elif cfg.get('load_from'):  # else the runner says it
+        print_log(nothing_to_resume(cfg.work_dir, cfg.filename), 'current', logging.WARNING)
     # MMEngine would resume from load_from, which is what a new run starts from
     cfg.resume = given != 'auto' or not cfg.get('load_from')
 

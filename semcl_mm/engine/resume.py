@@ -1,5 +1,6 @@
 """Checkpoints to rely on: the last good one, of the right model, and room for the next."""
 
+import glob
 import os
 import re
 import tempfile
@@ -11,7 +12,13 @@ from torch import Tensor, nn
 
 from semcl_mm.checkpoint import CheckpointError
 
-__all__ = ['checkpoints_newest_first', 'replace_when_complete', 'require_fit', 'require_writable']
+__all__ = [
+    'checkpoints_newest_first',
+    'nothing_to_resume',
+    'replace_when_complete',
+    'require_fit',
+    'require_writable',
+]
 
 _NUMBERED = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 
@@ -60,6 +67,32 @@ def checkpoints_newest_first(work_dir: str | os.PathLike) -> list[Path]:
     own = work_dir / Path(named).name  # a copied folder must not go on from the original's file
     last = Path(named) if Path(named).is_file() and not own.is_file() else own
     return [last, *(path for path in numbered if path.resolve() != last.resolve())]
+
+
+def nothing_to_resume(work_dir: str | os.PathLike, config: str | os.PathLike) -> str:
+    """What to tell who wants to resume a work dir without a checkpoint.
+
+    Args:
+        work_dir: The folder.
+        config: The config's file; folders beside ``work_dir`` whose name starts like it and that
+            hold a ``last_checkpoint`` may be what was meant.
+
+    Returns:
+        One sentence, and a second one that lists those folders where there are any.
+    """
+    work_dir = Path(work_dir)
+    text = f'--resume: no checkpoint in {work_dir}: a new run starts there'
+    others = sorted(
+        str(pointer.parent)
+        for pointer in work_dir.parent.glob(f'{glob.escape(Path(config).stem)}*/last_checkpoint')
+        if pointer.parent.name != work_dir.name
+    )
+    if others:
+        text += (
+            f'. Checkpoints of this config are in {", ".join(others[:8])}'
+            f'{", …" if len(others) > 8 else ""}: to go on with one, give it as --work-dir'
+        )
+    return text
 
 
 def require_fit(

@@ -22,6 +22,7 @@ from semcl_mm.engine.hooks.exact_resume_hook import ExactResumeHook
 from semcl_mm.engine.launch import init_distributed
 from semcl_mm.engine.resume import (
     checkpoints_newest_first,
+    nothing_to_resume,
     replace_when_complete,
     require_fit,
     require_writable,
@@ -234,7 +235,8 @@ class Runner(BaseRunner):
             return
         candidates = checkpoints_newest_first(self.work_dir)
         if not candidates:
-            self.logger.info(f'no checkpoint in {self.work_dir} to resume: a new run starts')
+            config = self.cfg.filename or self.work_dir
+            self.logger.warning(nothing_to_resume(self.work_dir, config))
             return
         for candidate in candidates:
             try:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from semcl_mm.checkpoint import CheckpointError, UnreadableCheckpoint
 from semcl_mm.engine.resume import (
     checkpoints_newest_first,
+    nothing_to_resume,
     replace_when_complete,
     require_writable,
 )
@@ -166,3 +168,32 @@ def test_a_copied_work_dir_resumes_from_its_own_checkpoint(tmp_path):
         (folder / 'iter_4.pth').touch()
         (folder / 'last_checkpoint').write_text(str(original / 'iter_4.pth'))
     assert checkpoints_newest_first(copied) == [copied / 'iter_4.pth']
+
+
+def test_resuming_an_empty_work_dir_warns_and_names_the_folders_of_the_config_that_hold_one(
+    tmp_path, train
+):
+    for name in ('run_seed1', 'run_seed2', 'other'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'last_checkpoint').touch()
+    (tmp_path / 'run_empty').mkdir()
+    said = nothing_to_resume(tmp_path / 'run', 'configs/run.py')
+    assert f'are in {tmp_path / "run_seed1"}, {tmp_path / "run_seed2"}: ' in said
+    assert nothing_to_resume(tmp_path / 'run', 'configs/none.py').endswith('a new run starts there')
+
+    assert train(tmp_path / 'run', max_iters=1, resume=True, log_level='WARNING').iter == 1
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    assert re.search(r'WARNING - --resume: no checkpoint in .*run_seed2', log.read_text())
+
+
+def test_resuming_an_empty_work_dir_warns_also_where_the_run_starts_from_a_checkpoint(
+    tmp_path, repository, monkeypatch
+):
+    from semcl_mm.engine import command_line
+
+    said = []
+    monkeypatch.setattr(command_line, 'print_log', lambda text, *rest: said.append(text))
+    words = [str(repository / 'configs/semcl/toy.py'), '--work-dir', str(tmp_path), '--resume']
+    words += ['--cfg-options', 'load_from=full.pth']
+    command_line.train_config(command_line.train_parser().parse_args(words))
+    assert said == [nothing_to_resume(tmp_path, 'toy.py')]
