@@ -10,11 +10,21 @@ from pathlib import Path
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.commands import TOOLS, Tools, train_arguments
 from semcl_mm.suite.description import Suite
-from semcl_mm.suite.state import NOTE, start_of
+from semcl_mm.suite.state import LOCK, NOTE, start_of
 
 __all__ = ['write_scripts']
 
 GPUS_PER_NODE = 8
+_PATIENCE = 120  # seconds until a file server forgets the lock of a node that broke down
+# The lock of state.take. srun inherits it: a cell is held as long as its run, killed script or not.
+_LOCK = """\
+mkdir -p {folder}
+exec 9> {folder}/{lock}
+flock --timeout {patience} --conflict-exit-code 75 9 || [ $? != 75 ] || {{
+    echo '{name}: another run is at it'
+    exit 75
+}}
+"""
 _SKIP = """\
 if grep -qs '"status": "finished"' {records}; then
     echo '{name}: finished before'
@@ -25,7 +35,6 @@ fi
 _NOTE = """\
 note() {{
     local file={folder}/{note}
-    mkdir -p {folder}
     printf '{{"state": "%s", "start": %s, "reason": %s}}\\n' "$1" {start} "$2" > "$file.part"
     mv "$file.part" "$file"
 }}
@@ -103,10 +112,12 @@ def _script(
     cell: Cell, work: Path, processes: int, partition: str, options: Sequence[str], tools: Tools
 ) -> str:
     folder = work / cell.name
+    gpus = 0 if cell.kind == 'initial' else processes
+    head = f'{_head(cell.name, work, gpus, partition, options)}\n{_lock(cell, work)}'
     if cell.kind == 'initial':
         command = tools.stages(cell, work, 1, None)[0]
         skip = f'[ -e {shlex.quote(f"{folder}.pth")} ] && exit 0\n{_note(cell, work)}'
-        return f'{_head(cell.name, work, 0, partition, options)}\n{skip}{shlex.join(command)}\n'
+        return f'{head}{skip}{shlex.join(command)}\n'
     train = [*tools.train, cell.config, *train_arguments(cell, folder, None)]
     line = f'srun --kill-on-bad-exit=1 {shlex.join(train)} --launcher slurm'
     start = ''
@@ -121,19 +132,23 @@ def _script(
         words = shlex.join(train[train.index('--cfg-options') + 1 :])
         line = f'{before}{after.removeprefix(words)} --cfg-options {words}'
     records = f'{shlex.quote(str(folder))}/*/record.json'
-    head = _head(cell.name, work, processes, partition, options)
     if not cell.tta:
         skip = _SKIP.format(records=records, name=cell.name)
-        return f'{head}\n{skip}{_note(cell, work)}{start}{line}\n'
+        return f'{head}{skip}{_note(cell, work)}{start}{line}\n'
     test = [*tools.test, cell.config]
     rest = tools.stages(cell, work, 1, None)[-1][len(test) + 1 :]
     last = f'"$(cat {shlex.quote(str(folder))}/last_checkpoint)"'
     launch = ['--launcher', 'slurm']
     return (
-        f'{head}\n{_note(cell, work)}'
+        f'{head}{_note(cell, work)}'
         f'if ! grep -qs \'"status": "finished"\' {records}; then\n{start}{line}\nfi\n'
         f'srun --kill-on-bad-exit=1 {shlex.join(test)} {last} {shlex.join([*launch, *rest])}\n'
     )
+
+
+def _lock(cell: Cell, work: Path) -> str:
+    folder = shlex.quote(str(work / cell.name))
+    return _LOCK.format(folder=folder, lock=LOCK, patience=_PATIENCE, name=cell.name)
 
 
 def _note(cell: Cell, work: Path) -> str:

@@ -11,8 +11,10 @@ from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.facts import Facts
 
 __all__ = [
+    'LOCK',
     'NOTE',
     'is_finished',
+    'is_held',
     'read_note',
     'require_same',
     'results',
@@ -22,6 +24,7 @@ __all__ = [
 ]
 
 NOTE = 'cell.json'
+LOCK = '.lock'
 
 
 def results(cell: Cell, work: Path) -> list[dict]:
@@ -92,10 +95,25 @@ def take(cell: Cell, work: Path) -> int | None:
     """
     folder = work / cell.name
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / '.lock', os.O_RDWR | os.O_CREAT)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def is_held(cell: Cell, work: Path) -> bool:
+    """Whether a run is at the cell; where the file system cannot say, it may be."""
+    try:
+        descriptor = os.open(work / cell.name / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -18,7 +18,7 @@ from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.description import Suite
 from semcl_mm.suite.facts import Facts, expected_record
 from semcl_mm.suite.paper_tables import PAPER_NUMBERS
-from semcl_mm.suite.state import is_finished, read_note, results
+from semcl_mm.suite.state import is_finished, is_held, read_note, results
 
 __all__ = ['paper_summary', 'suite_rows', 'write_summary']
 
@@ -108,6 +108,6 @@ def write_summary(
 
 def _state(cell: Cell, work: Path) -> str:
     state = read_note(cell, work).get('state')
-    return {'failed': 'failed', 'running': 'running', 'interrupted': 'interrupted'}.get(
-        state, 'not run'
-    )
+    if state == 'running' and not is_held(cell, work):
+        return 'stopped'  # killed before it could note anything
+    return state if state in ('failed', 'running', 'interrupted') else 'not run'

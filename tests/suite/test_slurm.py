@@ -1,10 +1,12 @@
 """What a Slurm script leaves behind, and what ``submit.sh`` does with nothing left."""
 
 import json
+import signal
 import subprocess
 import sys
 
 import pytest
+from waiting import wait_for
 
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.commands import Tools
@@ -76,3 +78,30 @@ def test_the_table_job_has_the_seeds_of_the_command_line(write, tmp_path):
     submit = write([CELL], seeds=[3, 4])
     assert '--table --seeds 3 4\n' in (submit.parent / 'table.sbatch').read_text()
     assert '--seeds' not in (write([CELL]).parent / 'table.sbatch').read_text()
+
+
+KILLED = 'kill -KILL $PPID; while [ ! -e go ]; do sleep 0.05; done'
+
+
+def test_a_killed_cell_is_running_while_its_step_lives_and_stopped_after_it(write, tmp_path):
+    work = tmp_path / 'work'
+    submit = write([CELL], f'{KILLED}; touch gone')
+    script = subprocess.Popen(['bash', str(submit.parent / 'd_seed0.sbatch')])
+    assert script.wait() == -signal.SIGKILL
+    assert suite_rows([CELL], work)[0].missing == '1 running'
+    (tmp_path / 'go').touch()
+    wait_for((tmp_path / 'gone').is_file)
+    wait_for(lambda: suite_rows([CELL], work)[0].missing == '1 stopped')
+
+
+def test_a_cell_submitted_twice_runs_once(write, tmp_path, monkeypatch):
+    monkeypatch.setattr('semcl_mm.suite.slurm._PATIENCE', 1)
+    submit = write([CELL], 'touch ran; while [ ! -e go ]; do sleep 0.05; done')
+    words = ['bash', str(submit.parent / 'd_seed0.sbatch')]
+    first = subprocess.Popen(words)
+    wait_for((tmp_path / 'ran').is_file)
+    second = subprocess.run(words, capture_output=True, text=True)
+    assert (second.returncode, second.stdout) == (75, 'd_seed0: another run is at it\n')
+    assert read_note(CELL, tmp_path / 'work')['state'] == 'running'
+    (tmp_path / 'go').touch()
+    assert first.wait() == 0

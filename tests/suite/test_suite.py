@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from semcl_mm.suite.cells import Cell, expand
 from semcl_mm.suite.command_line import main, suite_parser
@@ -211,7 +211,7 @@ def test_a_killed_suite_leaves_its_run_locked_and_the_next_one_resumes_it(tools,
     (cell,) = cells_of('slow_seed0')
     suite = _in_a_process([cell], tools, work)
     checkpoint = work / 'slow_seed0' / 'last_checkpoint'
-    _wait_for(checkpoint.is_file)
+    wait_for(checkpoint.is_file)
     suite.kill()
     suite.join()
     assert take(cell, work) is None  # its run lives on and still holds the cell
@@ -245,7 +245,7 @@ def test_an_interrupted_suite_ends_its_runs_first(tools, tmp_path):
     work = tmp_path / 'work'
     cells = cells_of('slow_seed0', 'slow_seed1')
     suite = _in_a_process(cells, tools, work, jobs=2)
-    _wait_for(lambda: all((work / c.name / 'last_checkpoint').is_file() for c in cells))
+    wait_for(lambda: all((work / c.name / 'last_checkpoint').is_file() for c in cells))
     suite.terminate()
     suite.join(30)
     assert suite.exitcode == 130
@@ -365,13 +365,6 @@ def _in_a_process(cells, tools, work, **entries):
     process = multiprocessing.get_context('fork').Process(target=target)
     process.start()
     return process
-
-
-def _wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, 'it never happened'
-        time.sleep(0.05)
 
 
 def _processes_with(text):
