@@ -5,12 +5,13 @@ from mmengine.registry import RUNNERS
 
 from semcl_mm.cli import user_errors
 from semcl_mm.engine.command_line import train_config, train_parser
-from semcl_mm.engine.launch import leave_together
+from semcl_mm.engine.launch import exit_on_sigterm, leave_together
 
 
 def main() -> None:
     """Parses the command line, builds the runner and trains."""
     args = train_parser().parse_args()
+    exit_on_sigterm()
     with user_errors():
         runner = RUNNERS.build(train_config(args))
         runner.train()

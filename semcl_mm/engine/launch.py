@@ -8,6 +8,7 @@ hardware.
 import atexit
 import datetime
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,7 +16,13 @@ from collections.abc import Mapping
 import torch
 from torch import distributed
 
-__all__ = ['choose_backend', 'export_launcher_environment', 'init_distributed', 'leave_together']
+__all__ = [
+    'choose_backend',
+    'exit_on_sigterm',
+    'export_launcher_environment',
+    'init_distributed',
+    'leave_together',
+]
 
 DEFAULT_PORT = '29500'
 # launcher -> torch's variable -> the launcher's
@@ -111,6 +118,24 @@ def init_distributed(
     options = {} if timeout is None else {'timeout': datetime.timedelta(seconds=timeout)}
     distributed.init_process_group(choose_backend(backend), **options)
     atexit.register(_leave)
+
+
+def exit_on_sigterm() -> None:
+    """From now on SIGTERM ends this process as an exit with code 143, as Ctrl-C does with its own.
+
+    Slurm and torchrun send it at a time limit; without this the process is gone before its exit
+    handlers ran, and its record says ``running`` for ever. Processes forked from this one, such as
+    the workers of a data loader, die of it as they always did. Call it in the main thread.
+    """
+    owner = os.getpid()
+
+    def leave(number: int, frame: object) -> None:
+        if os.getpid() == owner:
+            raise SystemExit(128 + number)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def leave_together() -> None:

@@ -1,9 +1,34 @@
-"""Launchers' environment variables become torch's; CPU machines get gloo."""
+"""Launchers' environment variables become torch's; CPU machines get gloo; SIGTERM is an exit."""
+
+import inspect
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 
-from semcl_mm.engine.launch import choose_backend, export_launcher_environment
+from semcl_mm.engine.launch import (
+    choose_backend,
+    exit_on_sigterm,
+    export_launcher_environment,
+)
+
+
+class TerminatedAt(Hook):
+    """Every process gets SIGTERM at this iteration, as from Slurm or torchrun."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    def before_train(self, runner) -> None:
+        exit_on_sigterm()
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if runner.iter == self.iteration:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_torchrun():
@@ -51,3 +76,28 @@ def test_a_missing_variable_is_named():
 def test_the_backend_follows_the_hardware(monkeypatch, gpu, requested, chosen):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
     assert choose_backend(requested) == chosen
+
+
+def test_sigterm_ends_the_process_as_an_exit_and_its_forks_as_always():
+    """The child is born after the call; the main process reports how that one died of SIGTERM."""
+    program = (
+        'import atexit, os, signal, time\n'
+        f'{inspect.getsource(exit_on_sigterm)}\n'
+        'exit_on_sigterm()\n'
+        'awake, told = os.pipe()\n'
+        'child = os.fork()\n'
+        'if child == 0: os.write(told, b"."); time.sleep(60); os._exit(0)\n'
+        'os.read(awake, 1)\n'
+        'os.kill(child, signal.SIGTERM)\n'
+        'atexit.register(lambda: print("handlers ran", os.waitpid(child, 0)[1], flush=True))\n'
+        'os.kill(os.getpid(), signal.SIGTERM)\n'
+        'time.sleep(60)\n'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stdout.split() == ['handlers', 'ran', str(int(signal.SIGTERM))]
+
+
+def test_two_processes_that_are_told_to_terminate_leave_with_the_same_code(tmp_path, launch):
+    options = dict(max_iters=10**6, custom_hooks=[dict(type=TerminatedAt, iteration=5)])
+    assert launch(tmp_path, **options) == [128 + signal.SIGTERM] * 2

@@ -4,7 +4,10 @@ import json
 import re
 import runpy
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +80,18 @@ def refusal(capsys, call):
     assert len(lines) == 1
     assert 'most recent call last' not in error[error.index('error: ') :]
     return lines[0]
+
+
+def wait_until(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def children(process):
+    text = Path(f'/proc/{process}/task/{process}/children').read_text()
+    return [int(word) for word in text.split()]
 
 
 @pytest.fixture(scope='module')
@@ -185,6 +200,32 @@ def test_a_resumed_run_goes_on_with_its_record(toy_world, index, tmp_path):
     assert second['iterations'] == 4
     assert second['wall_seconds'] > first['wall_seconds']
     assert second['resumed_from'].endswith('iter_2.pth')
+
+
+@pytest.mark.slow
+def test_a_run_that_is_told_to_terminate_leaves_a_record_that_says_stopped(
+    toy_world, index, tmp_path
+):
+    place = [
+        f'train_dataloader.dataset.{k}={v}' for k, v in (('data_root', toy_world), ('index', index))
+    ]
+    options = [*TINY_PRETRAIN, 'train_cfg.max_iters=100000', 'train_dataloader.num_workers=1']
+    command = [sys.executable, REPOSITORY / 'tools/train.py', REPOSITORY / 'configs/semcl/toy.py']
+    command += ['--work-dir', tmp_path / 'run', '--cfg-options', *place, *options]
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
+    try:
+        saved = tmp_path / 'run' / 'last_checkpoint'
+        wait_until(lambda: saved.is_file() or process.poll() is not None)
+        workers = children(process.pid)
+        process.terminate()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    assert workers
+    assert not any(Path(f'/proc/{worker}').exists() for worker in workers)
+    found = record(tmp_path / 'run')
+    assert found['status'] == 'stopped'
+    assert 2 <= found['iterations'] < 100000
 
 
 @pytest.mark.parametrize(
