@@ -60,7 +60,9 @@ class KeySampling:
         chosen = (candidates.double() * self.share - 1e-6).ceil().long()
         return chosen.clamp(max=count).maximum(candidates.clamp(max=1))
 
-    def bar(self, logits: Tensor, left_out: Tensor, largest: bool) -> Tensor:
+    def bar(
+        self, logits: Tensor, largest: bool, bound: float = math.inf, most: int | None = None
+    ) -> Tensor:
         """Return the logit (A, 1) from which on a candidate is among the hardest, or infinity.
 
         On the host, where ranking would be the largest cost, a thousand of many candidates, evenly
@@ -68,19 +70,22 @@ class KeySampling:
 
         Args:
             logits: (A, n).
-            left_out: (A, n) bool, what is no candidate.
             largest: As in :meth:`choose`.
+            bound: What is as easy as this (not above ``-bound`` if ``largest``, else not below
+                ``bound``) is no candidate.
+            most: Candidates of the row that has most of them, n by default; the host takes every
+                so many-th that about a thousand of these decide.
         """
-        never = -torch.inf if largest else torch.inf
         step = 1
         if reads_are_free(logits):
-            most = logits.shape[1] - int(left_out.count_nonzero(dim=1).min())
-            step = max(1, most // BAR_COLUMNS)
-        few, left_out = logits[:, ::step], left_out[:, ::step]
-        limit = self.available(few.shape[1] - left_out.count_nonzero(dim=1), few.shape[1])[:, None]
+            step = max(1, (logits.shape[1] if most is None else most) // BAR_COLUMNS)
+        few = logits[:, ::step].contiguous()
+        candidates = (few > -bound if largest else few < bound).count_nonzero(dim=1)
+        limit = self.available(candidates, few.shape[1])[:, None]
         count = max(1, math.ceil(few.shape[1] * self.share))
-        hardest = torch.where(left_out, never, few).topk(count, dim=1, largest=largest).values
-        return hardest.gather(1, (limit - 1).clamp_min(0)).masked_fill_(limit == 0, -never)
+        hardest = few.topk(count, dim=1, largest=largest).values
+        never = torch.inf if largest else -torch.inf
+        return hardest.gather(1, (limit - 1).clamp_min(0)).masked_fill_(limit == 0, never)
 
     def choose(
         self,

@@ -23,6 +23,9 @@ __all__ = ['DrawableMemory', 'pixel_contrast_drawn']
 BLOCK_ELEMENTS = 1 << 22
 """Logits held at a time (16 MiB in float32)."""
 
+_BEYOND = 4.0
+"""A similarity that no unit vectors have; half of it, too, is none."""
+
 
 class DrawableMemory(Protocol):
     """What :func:`pixel_contrast_drawn` asks of a memory: random filled slots (unit vectors)."""
@@ -125,6 +128,7 @@ class _Draw:
         spare = num_classes / max(num_classes - 1, 1)
         samples = sampling.pool(sampling.negatives, spare)
         self.pool, self.pool_labels = memory.draw(samples, generator)
+        self.classes = torch.arange(num_classes, device=self.pool.device)
         filled = memory.counts()
         self.wanted = sampling.available(filled.sum() - filled, sampling.negatives)
 
@@ -140,29 +144,59 @@ class _Draw:
             labels: (A,) their classes.
         """
         pool = self.typed(self.pool, anchors)
+        # What is no negative gets a logit that is smaller than any other by way of the product: one
+        # column a class is cheaper than a mask of (A, n).
+        barred = (self.pool_labels[:, None] == self.classes) | (self.pool_labels < 0)[:, None]
+        keys = torch.cat([pool, barred.to(pool.dtype)], dim=1)
+        own = (labels[:, None] == self.classes) * -_BEYOND
+        queries = torch.cat([anchors, own], dim=1) * self.scale
+        most = None
+        if reads_are_free(pool):
+            most = len(pool) - int(barred.count_nonzero(dim=0).min())
         size = max(1, BLOCK_ELEMENTS // len(pool))
         parts = [
-            self._negatives(part, of, pool)
-            for part, of in zip(anchors.split(size), labels.split(size), strict=True)
+            self._negatives(part, wanted, keys, pool, most)
+            for part, wanted in zip(
+                queries.split(size), self.wanted[labels].split(size), strict=True
+            )
         ]
         total, far = (torch.cat(part) for part in zip(*parts, strict=True))
         return total, far
 
-    def _negatives(self, anchors: Tensor, labels: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
-        logits = product(anchors * self.scale, pool).to(anchors.dtype)
-        easy = (self.pool_labels == labels[:, None]) | (self.pool_labels < 0)
-        if self.sampling.share < 1:
-            easy |= logits < self.sampling.bar(logits, easy, largest=True)
-        number = logits.shape[1] - easy.count_nonzero(dim=1)  # ``sum`` of a bool copies it to int64
-        logits = torch.where(easy, -torch.inf, logits)  # faster than filling in place
+    def _negatives(
+        self, queries: Tensor, wanted: Tensor, keys: Tensor, pool: Tensor, most: int | None
+    ) -> tuple[Tensor, Tensor]:
+        logits = product(queries, keys).to(queries.dtype)
+        bar, logits, number = self._hardest(logits, most, largest=True)
         peak = logits.amax(dim=1)
         share, none = logits.softmax(dim=1), number == 0
         if not reads_are_free(none) or bool(none.any()):
             share.masked_fill_(none[:, None], 0)  # a softmax over nothing is NaN
         # The largest weight is one over the sum of exp(logits - peak).
-        total = peak - share.amax(dim=1).clamp_min(torch.finfo(share.dtype).tiny).log()
-        ratio = self.wanted[labels].to(total.dtype) / number.clamp_min(1)
-        return total + ratio.log(), product(share, pool.T).to(anchors.dtype)
+        total = peak + bar - share.amax(dim=1).clamp_min(torch.finfo(share.dtype).tiny).log()
+        total = total + (wanted.to(total.dtype) / number.clamp_min(1)).log()
+        return total.masked_fill_(none, -torch.inf), product(share, pool.T).to(queries.dtype)
+
+    def _hardest(
+        self, logits: Tensor, most: int | None, largest: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Part off the hardest logits (A, n), in place.
+
+        Only arithmetic on floats: masks of bools take several times as long on a CPU.
+
+        Returns:
+            The bar (A,); how much harder than it each is (A, n), minus infinity for what is left
+            out; and how many (A,) are not.
+        """
+        bound = self.scale * _BEYOND / 2
+        if self.sampling.share < 1:
+            bar = self.sampling.bar(logits, largest, bound, most)
+        else:
+            bar = logits.new_full((len(logits), 1), -bound if largest else bound)
+        beyond = logits.sub_(bar) if largest else logits.sub_(bar).neg_()
+        F.threshold_(beyond, -torch.finfo(beyond.dtype).tiny, -torch.inf)
+        number = beyond.shape[1] + beyond.clamp(-1, 0).sum(dim=1)
+        return bar.squeeze(1), beyond, number
 
     def positives(
         self, anchors: Tensor, valid: Tensor, classes: Tensor, total: Tensor, far: Tensor
@@ -180,14 +214,18 @@ class _Draw:
         own, filled = self.memory.draw_per_class(samples, self.generator, classes)
         own = self.typed(own, anchors)
         logits = _batched_product(anchors * self.scale, own).to(anchors.dtype)
-        easy = (~filled)[:, None].expand_as(logits)
-        if self.sampling.share < 1:
-            flat = logits.flatten(0, 1), easy.flatten(0, 1)
-            easy = easy | (logits > self.sampling.bar(*flat, largest=False).view(*valid.shape, 1))
-        number = logits.shape[2] - easy.count_nonzero(dim=2)
-        logits = torch.where(easy, torch.inf, logits)
-        margin = total[..., None] - logits  # softplus and sigmoid of minus infinity are zero
-        mean = valid / number.clamp_min(1).to(total.dtype)
+        most = None
+        if reads_are_free(filled):
+            most = int(filled.count_nonzero(dim=1).max())
+        if most is None or not bool(filled.all()):
+            logits = torch.where(filled[:, None], logits, self.scale * _BEYOND)
+        bar, beyond, number = (
+            part.unflatten(0, valid.shape)
+            for part in self._hardest(logits.flatten(0, 1), most, largest=False)
+        )
+        # Softplus and sigmoid of minus infinity are zero; without a candidate the bar is infinite.
+        margin = beyond.add_((total - bar).where(number > 0, 0)[..., None])
+        mean = valid / number.clamp_min(1)
         value = F.softplus(margin).sum(dim=2) * mean
         weight = margin.sigmoid_().mul_(mean[..., None])
         near = _batched_product(weight, own.transpose(1, 2)).to(anchors.dtype)

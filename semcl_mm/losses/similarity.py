@@ -4,7 +4,8 @@ The log-sum-exp of ``N`` queries over ``K`` bank rows is streamed: the bank is v
 running maximum and a running sum are kept (the online softmax of Milakov and Gimelshein, 2018), and
 no ``(N, K)`` tensor ever exists. Its gradient with respect to a query is a softmax-weighted mean of
 bank rows, i.e. attention output with keys = values = bank, so it is accumulated in the same pass:
-two matrix products per block, the least that value and gradient need.
+two matrix products per block, the least that value and gradient need. Where PyTorch's own fused
+attention is the faster way to the same two tensors (bfloat16 products on a CPU), it is called.
 """
 
 from __future__ import annotations
@@ -83,6 +84,9 @@ _HAS_ONEDNN_LINEAR = torch.backends.mkldnn.is_available() and hasattr(
 _MULTIPLIES_BFLOAT16 = (
     torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 )
+_HAS_ATTENTION = hasattr(torch.ops.aten, '_scaled_dot_product_flash_attention_for_cpu')
+"""The kernel is how torch.nn.functional.scaled_dot_product_attention runs on a CPU; called by its
+own name it also returns the log-sum-exp."""
 
 
 class _Blocks:
@@ -101,6 +105,12 @@ class _Blocks:
         self.query_labels, self.bank_labels = query_labels, bank_labels
         # Inside a Function's forward grad mode is always off; here it is still the caller's.
         self.train = torch.is_grad_enabled()
+
+    def are_plain_attention(self, bank: Tensor) -> bool:
+        """Return whether one call of a fused kernel does the same, and faster."""
+        whole = self.mask is None and self.bank_labels is None and len(bank) > 0
+        typed = self.half and bank.dtype == torch.bfloat16 and _MULTIPLIES_BFLOAT16
+        return whole and typed and bank.device.type == 'cpu' and _HAS_ATTENTION
 
     def rows(self, bank: Tensor, start: int, dtype: torch.dtype) -> Tensor:
         """Return bank rows (<= size, C) from ``start`` on, in the type that products have."""
@@ -140,6 +150,10 @@ class _StreamedLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, queries: Tensor, bank: Tensor, scale: float, blocks: _Blocks) -> Tensor:
         wants_queries, wants_bank = (wanted and blocks.train for wanted in ctx.needs_input_grad[:2])
+        if not wants_bank and blocks.are_plain_attention(bank):
+            value, mean = _attention(queries, bank, scale)
+            ctx.save_for_backward(mean.mul_(scale) if wants_queries else None)
+            return value
         scaled = queries * scale
         peak = queries.new_full((len(queries),), -torch.inf)
         total = torch.zeros_like(peak)
@@ -173,6 +187,15 @@ class _StreamedLogSumExp(torch.autograd.Function):
             if recompute:
                 grad_bank = _bank_gradient(grad, *recompute, ctx.scale, ctx.blocks)
             return grad_queries, grad_bank, None, None
+
+
+def _attention(queries: Tensor, bank: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Return the log-sum-exp (N,) and the softmax-weighted mean (N, C) of the bank's rows."""
+    rows = bank[None, None]
+    mean, value = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        queries.to(bank.dtype)[None, None], rows, rows, scale=scale
+    )
+    return value.flatten().to(queries.dtype), mean[0, 0].to(queries.dtype)
 
 
 def _bank_gradient(
@@ -220,9 +243,10 @@ def streamed_logsumexp(
         query_labels: (N,) integers, together with ``bank_labels``.
         bank_labels: (K,) integers; a row counts for a query only where its label is not negative
             and differs from the query's.
-        half_products: Multiply by a bfloat16 bank in bfloat16, for speed: logits are rounded to
-            three digits, and the bank's rows count as unit vectors as they are. Has no effect on
-            other banks, nor on a CPU without bfloat16 instructions.
+        half_products: Multiply by a bfloat16 bank in bfloat16, for speed: logits and the mean of
+            rows that is the gradient are rounded to three digits, and the bank's rows count as unit
+            vectors as they are. Has no effect on other banks, nor on a CPU without bfloat16
+            instructions.
 
     Returns:
         (N,) in the queries' type; minus infinity, with a zero gradient, where nothing counts.

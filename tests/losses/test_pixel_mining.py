@@ -142,12 +142,13 @@ def test_the_bar_parts_off_the_hardest_tenth_exactly_or_by_a_sample(monkeypatch)
     tenth = (number / 10 - 1e-6).ceil()
     sampling = KeySampling('semi-hard')
     monkeypatch.setattr(key_sampling, 'BAR_COLUMNS', 4000)
+    candidates = logits.masked_fill(~valid, -100)
     for sign in (1, -1):
-        bar = sampling.bar(sign * logits, ~valid, largest=sign == 1)
+        bar = sampling.bar(sign * candidates, sign == 1, bound=100)
         beyond = (sign * bar <= logits) & valid
         assert torch.equal(beyond.sum(dim=1).float(), tenth)
     monkeypatch.setattr(key_sampling, 'BAR_COLUMNS', 1000)
-    beyond = ((logits >= sampling.bar(logits, ~valid, True)) & valid).sum(dim=1)
+    beyond = ((logits >= sampling.bar(candidates, True, 100, most=4000)) & valid).sum(dim=1)
     spread = 4 * (0.09 * number / 4).sqrt()  # a quarter of the candidates decides
     assert ((beyond - tenth).abs() <= 5 * spread + 5).all()
     assert not torch.equal(beyond.float(), tenth)
