@@ -9,10 +9,11 @@ from pathlib import Path
 
 from semcl_mm.suite.cells import Cell, expand
 from semcl_mm.suite.commands import Tools, gpu_names
-from semcl_mm.suite.description import Suite, read_suite
+from semcl_mm.suite.description import Suite
 from semcl_mm.suite.facts import Facts, read_facts
 from semcl_mm.suite.local_run import LocalRun
 from semcl_mm.suite.paper_tables import paper_blocks
+from semcl_mm.suite.reading import read_suite
 from semcl_mm.suite.slurm import write_scripts
 from semcl_mm.suite.start_files import check_start_files
 from semcl_mm.suite.state import is_finished, start_of

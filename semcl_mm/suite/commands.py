@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from semcl_mm.engine.resume import checkpoints_newest_first
+from semcl_mm.suite import REPOSITORY
 from semcl_mm.suite.cells import Cell
-from semcl_mm.suite.description import REPOSITORY
 from semcl_mm.suite.facts import label_words, option_words
 
 __all__ = ['Tools', 'last_checkpoint', 'train_arguments']

@@ -7,7 +7,10 @@ from pathlib import Path
 from mmengine.config import Config
 
 from semcl_mm.analysis.tables import choose_cells, paper_cells, read_paper_numbers
-from semcl_mm.suite.description import REPOSITORY, Block, Suite, read_blocks, require_keys
+from semcl_mm.suite import REPOSITORY
+from semcl_mm.suite.description import Block, Suite
+from semcl_mm.suite.reading import read_blocks
+from semcl_mm.suite.values import require_keys
 
 __all__ = ['PAPER_NUMBERS', 'paper_blocks']
 

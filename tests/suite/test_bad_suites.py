@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.command_line import main, suite_parser
-from semcl_mm.suite.description import read_suite
+from semcl_mm.suite.reading import read_suite
 from semcl_mm.suite.start_files import check_start_files
 
 SEGMENT = 'configs/segmentation/upernet_r18_toy.py'

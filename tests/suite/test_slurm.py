@@ -10,7 +10,7 @@ from waiting import wait_for
 
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.commands import Tools
-from semcl_mm.suite.description import read_suite
+from semcl_mm.suite.reading import read_suite
 from semcl_mm.suite.slurm import write_scripts
 from semcl_mm.suite.state import read_note
 from semcl_mm.suite.summary import suite_rows

@@ -14,10 +14,10 @@ from waiting import wait_for
 from semcl_mm.suite.cells import Cell, expand
 from semcl_mm.suite.command_line import main, suite_parser
 from semcl_mm.suite.commands import Tools, gpu_names
-from semcl_mm.suite.description import read_suite
 from semcl_mm.suite.facts import Facts, expected_record, option_words
 from semcl_mm.suite.local_run import LocalRun
 from semcl_mm.suite.progress import duration, seconds_left
+from semcl_mm.suite.reading import read_suite
 from semcl_mm.suite.slurm import write_scripts
 from semcl_mm.suite.state import take
 from semcl_mm.suite.summary import suite_rows, write_summary
