@@ -25,9 +25,18 @@ class OptimWrapper(BaseOptimWrapper):
 
     Attributes:
         gradient_norm: Norm before clipping, of the last step that clipped; None without clipping.
+        gradients_come_back: Whether a run that is resumed between two steps gets the gradients
+            that it had accumulated (:class:`semcl_mm.engine.hooks.ExactResumeHook`).
     """
 
     gradient_norm: Tensor | None = None
+    gradients_come_back: bool = False
+
+    def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
+        """Start counting iterations; MMEngine warns of lost gradients where they are lost."""
+        resumed_at = 0 if self.gradients_come_back else init_counts
+        super().initialize_count_status(model, resumed_at, max_counts)
+        self._inner_count = init_counts
 
     def _clip_grad(self) -> None:
         parameters = [

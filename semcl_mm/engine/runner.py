@@ -182,6 +182,7 @@ class Runner(BaseRunner):
             {
                 'random': random_state(),
                 'gradients': accumulated_gradients(self._unwrapped_model, self.optim_wrapper),
+                'accumulative_counts': getattr(self.optim_wrapper, '_accumulative_counts', 1),
                 'buffers': own_buffers(self._unwrapped_model),
             }
         )

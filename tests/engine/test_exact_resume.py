@@ -46,6 +46,16 @@ def test_a_resumed_run_equals_the_unbroken_one(tmp_path, train, options):
     )
 
 
+@pytest.mark.parametrize(('counts', 'warns'), [(2, False), (5, True)])
+def test_lost_gradients_are_reported_only_where_they_are_lost(tmp_path, train, counts, warns):
+    """Iteration 3 of 2 + 2: its gradient comes back. To 5, three gradients are missing one."""
+    train(tmp_path, kill_at=5, accumulate=2)
+    train(tmp_path, accumulate=counts, resume=True, log_level='WARNING')
+    log = max(tmp_path.glob('*/*.log'), key=lambda path: path.stat().st_mtime).read_text()
+    assert 'may slightly decrease performance because the model has BatchNorm' in log
+    assert ('gradient of some iterations is lost' in log) is warns
+
+
 def test_an_epoch_based_run_resumes_exactly(tmp_path, train):
     options = dict(epochs=3, save_every=1)
     train(tmp_path / 'unbroken', **options)

@@ -47,6 +47,16 @@ class ExactResumeHook(Hook):
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = restore_message_hub(checkpoint['message_hub'])
         self._resumed_states = checkpoint.get('run_state')
+        if runner.resumed:
+            runner.optim_wrapper.gradients_come_back = self._holds_gradients(runner)
+
+    def _holds_gradients(self, runner) -> bool:
+        states = self._resumed_states
+        if states is None or len(states) != world_size():
+            return False
+        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        own = states[rank()]
+        return own['gradients'] is not None and own.get('accumulative_counts') == counts
 
     def before_train(self, runner) -> None:
         """Give each process but the first a stream of its own; what is resumed replaces it."""
