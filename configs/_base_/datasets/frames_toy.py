@@ -1,4 +1,4 @@
-"""Pairs of frames of the toy world's training clips, 8 frames apart. One process x 16, 64 x 64 views.
+"""Pairs of frames of the toy world's training clips, 4 frames apart. One process x 16, 64 x 64 views.
 
 tools/dataset_converters/make_toy.py --out data/toy
 
@@ -24,7 +24,7 @@ train_dataloader = dict(
             type=FrameFolders,
             data_root='data/toy/clips',
             ann_file='data/toy/clips/train.txt',
-            stride=8,
+            stride=4,
             all_pairs=True,
         ),
         views=TOY_VIEWS,

@@ -28,8 +28,8 @@ class ToyParameters:
     """
 
     scenes: int = 400
-    clips: int = 16
-    frames: int = 16
+    clips: int = 96
+    frames: int = 8
     size: tuple[int, int] = (160, 120)
     seed: int = 0
 

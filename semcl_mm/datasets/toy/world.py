@@ -34,12 +34,12 @@ _BATCH = 8  # scenes per task: enough to hide the cost of handing it over
 def make_toy_world(
     out: str | os.PathLike,
     scenes: int = 400,
-    clips: int = 16,
+    clips: int = 96,
     size: tuple[int, int] = (160, 120),
     seed: int = 0,
     workers: int | None = None,
     *,
-    frames: int = 16,
+    frames: int = 8,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict:
