@@ -130,12 +130,24 @@ def _deeper(unexpected: list[str], own: State) -> dict[str, tuple[int, int]]:
 
 
 def _refusal(report: LoadReport, min_coverage: float, backbone: nn.Module) -> str:
+    name = type(backbone).__name__
+    found = (
+        f'covers {len(report.loaded)} of the {report.required} tensors of {name} '
+        f'({100 * report.coverage:.1f} %; {100 * min_coverage:g} % are needed)'
+    )
+    if report.deeper and report.coverage >= min_coverage:
+        places = ', '.join(
+            f'{key} has {theirs} blocks in the file and {ours} here'
+            for key, (theirs, ours) in report.deeper.items()
+        )
+        found = (
+            f'holds a deeper network than this {name}: {places}; {len(report.unexpected)} tensors '
+            f'of the file would go unused ({report.unexpected[0]}…)'
+        )
     return (
-        f'covers {len(report.loaded)} of the {report.required} tensors of '
-        f'{type(backbone).__name__} ({100 * report.coverage:.1f} %; '
-        f'{100 * min_coverage:g} % are needed). It was read as {report.source_format}. '
+        f'{found}. It was read as {report.source_format}. '
         'Choose the config of the architecture in the file, or accept a partial load '
-        f'(allow_partial=True) if this is meant.\n{report.details()}'
+        f'(--allow-partial, allow_partial=True) if this is meant.\n{report.details()}'
     )
 
 

@@ -56,10 +56,16 @@ def test_another_architecture_stops_and_changes_nothing(source, target, saved):
     assert same(before, backbone.state_dict())
 
 
-def test_a_deeper_file_says_which_stage_is_deeper(saved):
+def test_a_deeper_file_says_first_which_stage_is_deeper_and_claims_no_coverage(saved):
     path = saved(small_resnet(34).state_dict())
-    with pytest.raises(CheckpointMismatch, match='layer3: 6 blocks in the file, 2 in the'):
+    with pytest.raises(CheckpointMismatch) as caught:
         load_backbone(small_resnet(), path)
+    first, rest = str(caught.value).split('\n', 1)
+    assert 'holds a deeper network than this ResNet: layer1 has 3 blocks in the file and 2' in first
+    assert 'layer3 has 6 blocks in the file and 2 here' in first
+    assert 'of the file would go unused (layer1.2.conv1.weight…)' in first
+    assert '%' not in first
+    assert 'layer3: 6 blocks in the file, 2 in the backbone' in rest
 
 
 def test_below_99_percent_the_message_lists_keys_shapes_and_what_to_do(saved):
