@@ -71,6 +71,7 @@ def main(args: argparse.Namespace, tools: Tools | None = None) -> int:
     if args.dry_run:
         _list(cells, work, processes)
         return 0
+    _require_data(suite)
     if args.slurm:
         left = [cell for cell in cells if not is_finished(cell, work)]
         options = [f'--{option.removeprefix("--")}' for option in args.slurm_options]
@@ -126,6 +127,12 @@ def _require_gpus(cells: Sequence[Cell], processes: Mapping[str, int]) -> None:
             'write scripts with --slurm PARTITION, or give --gpus (another batch size: the '
             "numbers then stand in the suite's table, but not beside the paper's)"
         )
+
+
+def _require_data(suite: Suite) -> None:
+    missing = [f'{path} ({text})' for path, text in suite.data.items() if not Path(path).exists()]
+    if missing:
+        raise FileNotFoundError(f'{suite.file}: missing data: {", ".join(missing)}')
 
 
 def _prepare(command: str, tools: Tools) -> None:

@@ -73,6 +73,7 @@ class Suite:
         file: Where it lies.
         blocks: What runs; empty where ``paper`` says it.
         gpus: Processes of each run; ``'recipe'`` takes as many as make the config's batch size.
+        data: Paths that must be there, with what they hold.
         prepare: Commands of the project that run first (each finds its work done the next time).
         paper, table: The printed table that the suite ends with.
         starts: For a suite that follows a paper: what pretrainings start from, by backbone.
@@ -85,6 +86,7 @@ class Suite:
     file: str
     blocks: tuple[Block, ...]
     gpus: int | str = 1
+    data: Mapping[str, str] = field(default_factory=dict)
     prepare: tuple[str, ...] = ()
     paper: str | None = None
     table: str | None = None

@@ -24,7 +24,8 @@ __all__ = ['read_blocks', 'read_suite']
 
 WEIGHTS = ('.pth', '.pt', '.tar', '.bin', '.ckpt', '.safetensors', '.npz')
 _BLOCK_KEYS = ('checkpoints', 'downstream', 'seeds', 'options', 'pretraining_options')
-_SUITE_KEYS = (*_BLOCK_KEYS, 'blocks', 'gpus', 'prepare', 'paper', 'table', 'starts', 'baselines')
+_SUITE_KEYS = (*_BLOCK_KEYS, 'blocks', 'gpus', 'data', 'prepare')
+_SUITE_KEYS += ('paper', 'table', 'starts', 'baselines')
 _CHECKPOINT_KEYS = ('file', 'config', 'initial', 'start', 'options', 'seed', 'only_start')
 _TASK_KEYS = ('config', 'name', 'options', 'tta', 'labels')
 
@@ -72,6 +73,7 @@ def read_suite(path: str | Path) -> Suite:
         file=where,
         blocks=blocks,
         gpus=gpus,
+        data=read_mapping(content.get('data', {}), f'{where}: data'),
         prepare=read_commands(content.get('prepare', ()), f'{where}: prepare'),
         paper=paper,
         table=None if table is None else str(table),

@@ -28,6 +28,7 @@ TASK = f'downstream: [{SEGMENT}]\n'
         ('paper: SemCL\ntable: 2\nstarts: [x]', r'starts: must be a mapping'),
         ('paper: SemCL\ntable: 2\nbaselines: x', r'baselines: must be a mapping'),
         (TASK + 'prepare: [3]', r'prepare\[0\]: must be a command'),
+        (TASK + 'data: [data/coco]', r'data: must be a mapping'),
         ('[downstream]', r'must be a mapping'),
         ('a: [', r'no YAML'),
     ],
@@ -73,3 +74,18 @@ def test_a_full_checkpoint_of_another_backbone_is_found_too(tmp_path, repository
     cell = Cell('p', 'pretraining', cell.config, 0, options={'load_from': str(other)}, where='m')
     with pytest.raises(ValueError, match=r'm from .*other\.pth'):
         check_start_files([cell])
+
+
+def test_missing_data_is_named_all_at_once_before_anything_ran(tmp_path, repository, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'here').mkdir()
+    suite = tmp_path / 'mine.yaml'
+    data = 'data: {here: it is, data/a: a list, data/b: pictures}\nprepare: [make.py]\n'
+    suite.write_text(TASK + data)
+    words = [str(suite), '--work-dir', 'work']
+    assert main(suite_parser().parse_args([*words, '--dry-run'])) == 0
+    for more in ([], ['--slurm', 'gpu']):
+        with pytest.raises(FileNotFoundError) as error:
+            main(suite_parser().parse_args([*words, *more]))
+        assert str(error.value) == f'{suite}: missing data: data/a (a list), data/b (pictures)'
+    assert not (tmp_path / 'work').exists()
