@@ -160,6 +160,16 @@ def test_leaf_has_no_variable_that_looks_like_a_misspelt_key(path):
     check_top_level(parse(path)._cfg_dict, str(path))
 
 
+@pytest.mark.parametrize('path', LEAVES, ids=name)
+def test_leaf_of_a_paper_says_how_many_samples_it_trains_on(path):
+    """Without the number a run on a sample of the data could stand beside the paper's."""
+    cfg = parse(path)
+    pretraining = path.stem in PAPERS.get(path.parent.name, ()) and cfg.get('val_cfg') is None
+    if cfg.get('paper_cell') or pretraining:
+        assert cfg.expected_samples.train
+        assert cfg.get('val_cfg') is None or cfg.expected_samples.val
+
+
 def test_a_misspelt_key_of_the_runner_is_named():
     with pytest.raises(ValueError, match=r"leaf\.py: .*'optim_wraper'.*'optim_wrapper'"):
         check_top_level({'optim_wraper': {}, 'data_root': 'data'}, 'leaf.py')

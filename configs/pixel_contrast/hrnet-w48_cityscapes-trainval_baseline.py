@@ -23,6 +23,7 @@ model.merge(heads)
 model.decode_head.merge(dict(in_channels=backbone_channels, num_classes=num_classes))
 train_dataloader.dataset.pipeline[3].merge(dict(cat_max_ratio=1.0))
 train_dataloader.dataset.merge(both_splits)
+expected_samples.merge(dict(train=3475))
 test_dataloader = unlabelled_images
 test_evaluator = submission
 tta_pipeline[1].transforms.pop(2)

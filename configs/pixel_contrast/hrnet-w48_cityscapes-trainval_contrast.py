@@ -35,6 +35,7 @@ model.contrast_head.merge(
 train_dataloader.dataset.pipeline[3].merge(dict(cat_max_ratio=1.0))
 train_dataloader.dataset.pipeline[-1].merge(dict(meta_keys=contrast_meta_keys))
 train_dataloader.dataset.merge(both_splits)
+expected_samples.merge(dict(train=3475))
 test_dataloader = unlabelled_images
 test_evaluator = submission
 tta_pipeline[1].transforms.pop(2)

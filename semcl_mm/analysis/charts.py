@@ -82,7 +82,8 @@ def label_points(
     names = start_names(records) if names is None else names
     newest: dict[tuple, float] = {}
     for record in records:
-        if record['status'] == 'finished' and metric in record['metrics_final']:
+        finished = record['status'] == 'finished' and not record.get('protocol')
+        if finished and metric in record['metrics_final']:
             place = names[start_key(record)], label_share(record)
             newest[(*place, draw(record))] = record['metrics_final'][metric]
     points: dict[str, dict[float, list[float]]] = {}

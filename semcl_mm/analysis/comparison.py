@@ -99,17 +99,24 @@ def against(
 
 
 def _by_seed(records: Iterable[dict], prefix: str, metric: str) -> dict[int, float]:
-    found: dict[int, float] = {}
-    for record in records:
-        if record['status'] != 'finished' or metric not in record['metrics_final']:
-            continue
-        if not record['name'].startswith(prefix):
-            continue
-        if record['seed'] in found:
-            raise ValueError(
-                f'several runs named {prefix}… have seed {record["seed"]}: give a longer name'
-            )
-        found[record['seed']] = record['metrics_final'][metric]
+    """The metric by seed; of a run that was tested again the newer number, as in the tables.
+
+    Tests over scales and flips count where there is nothing else of that name.
+    """
+    chosen = [
+        record
+        for record in records
+        if record['status'] == 'finished'
+        and metric in record['metrics_final']
+        and record['name'].startswith(prefix)
+    ]
+    plain = [record for record in chosen if not record.get('protocol')]
+    found: dict[int, tuple[str, float]] = {}
+    for record in sorted(plain or chosen, key=lambda r: r['started']):
+        seed, run = record['seed'], record.get('tested_run', record['run_id'])
+        if seed in found and found[seed][0] != run:
+            raise ValueError(f'several runs named {prefix}… have seed {seed}: give a longer name')
+        found[seed] = run, record['metrics_final'][metric]
     if not found:
         raise ValueError(f'no finished run named {prefix}… reports {metric!r}')
-    return found
+    return {seed: value for seed, (_, value) in found.items()}

@@ -6,6 +6,7 @@ import re
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,21 @@ from mmengine.config import Config
 import semcl_mm
 
 __all__ = [
-    'as_published',
+    'EVALUATION_SET',
     'config_hash',
+    'deviations',
     'device_name',
+    'evaluation_hash',
     'file_hash',
     'git_commit',
     'peak_memory',
+    'read_published',
+    'size_deviations',
     'versions',
 ]
 
+#: What :func:`deviations` calls the data set that a run is tested on.
+EVALUATION_SET = 'evaluation set'
 _PACKAGES = (
     'torch',
     'torchvision',
@@ -47,6 +54,7 @@ _NOT_THE_EXPERIMENT = (
     'visualizer',
     'experiment_name',
     'paper_cell',
+    'expected_samples',
     'trust_checkpoint',
 )
 
@@ -59,8 +67,11 @@ _OF_THE_MACHINE = ('data_root', 'index', 'num_workers', 'persistent_workers', 'p
 def config_hash(cfg: Config) -> str:
     """12 hexadecimal digits that name an experiment whatever its seed, start, place or machine."""
     kept = {key: value for key, value in cfg.to_dict().items() if key not in _NOT_THE_EXPERIMENT}
-    kept = _without(kept, (*_OF_THE_MACHINE, *_OF_A_SEED))
-    text = re.sub(r' at 0x[0-9a-f]+', '', Config(kept).pretty_text)
+    return _digest(_without(kept, (*_OF_THE_MACHINE, *_OF_A_SEED)))
+
+
+def _digest(entries: dict) -> str:
+    text = re.sub(r' at 0x[0-9a-f]+', '', Config(entries).pretty_text)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -72,14 +83,77 @@ def _without(node: Any, keys: tuple[str, ...]) -> Any:
     return node
 
 
-def as_published(cfg: Config, batch_size: int) -> bool:
-    """Whether a run follows its config file to the letter, batch size of the recipe included.
+def evaluation_hash(cfg: Config, averaged: bool) -> str | None:
+    """12 hexadecimal digits that name how a config tests: network, data, pipeline and metrics.
 
-    Only such a run may stand beside a paper's number.
+    Args:
+        cfg: A config, ``tools/test.py --tta``'s included.
+        averaged: Over scales and flips, or in one pass.
+
+    Returns:
+        The digits; None where the config tests nothing.
     """
+    entries = cfg.to_dict()
+    loader, model = entries.get('test_dataloader'), entries['model']
+    if not loader:
+        return None
+    kept = {key: entries.get(key) for key in ('test_cfg', 'test_evaluator')}
+    if averaged:
+        model = model.get('module', model)
+        kept |= {key: entries.get(key) for key in ('tta_model', 'tta_pipeline')}
+        loader = {**loader, 'dataset': {**loader['dataset'], 'pipeline': None}}
+    kept |= {'model': model, 'test_dataloader': loader}
+    return _digest(_without(kept, (*_OF_THE_MACHINE, 'batch_size')))
+
+
+def read_published(cfg: Config) -> Config:
+    """The config file as it lies on disk, without what a command line changed."""
+    return Config.fromfile(cfg.filename) if cfg.filename else cfg
+
+
+def deviations(cfg: Config, batch_size: int, samples: Mapping[str, int]) -> dict[str, str]:
+    """How a run departs from its config file; only one that does not may stand beside a paper's.
+
+    Where its data lie is the user's affair, how many they are is not: see
+    :func:`size_deviations`.
+
+    Args:
+        cfg: The config of the run.
+        batch_size: Samples of an update, over all processes and accumulated batches.
+        samples: Size of the data set of each split, ``train`` and ``val``.
+
+    Returns:
+        What departs (``config``, ``batch size``, ``training set``, ``evaluation set``) and how.
+    """
+    published = read_published(cfg)
     recipe = cfg.get('auto_scale_lr', {}).get('base_batch_size', batch_size)
-    published = Config.fromfile(cfg.filename) if cfg.filename else cfg
-    return batch_size == recipe and config_hash(cfg) == config_hash(published)
+    found = {}
+    if config_hash(cfg) != config_hash(published):
+        found['config'] = f'other settings than in {cfg.filename}'
+    if batch_size != recipe:
+        found['batch size'] = f'{batch_size}, not {recipe}'
+    return found | size_deviations(published, samples)
+
+
+def size_deviations(published: Config, samples: Mapping[str, int]) -> dict[str, str]:
+    """Which data sets are smaller or larger than ``expected_samples`` of a config says.
+
+    ``expected_samples = dict(train=10582, val=1449)``; a list names several editions of a data
+    set. ``tolerance`` is the share by which ``train`` may differ, for numbers that depend on more
+    than an official list (0 where it is missing). A split that is not named is not compared.
+    """
+    expected = published.get('expected_samples') or {}
+    found = {}
+    for split, name in (('train', 'training set'), ('val', EVALUATION_SET)):
+        if split not in expected or split not in samples:
+            continue
+        known = expected[split] if isinstance(expected[split], list) else [expected[split]]
+        share = expected.get('tolerance', 0.0) if split == 'train' else 0.0
+        if all(abs(samples[split] - number) > share * number for number in known):
+            about = 'about ' if share else ''
+            listed = ' or '.join(f'{number:,}' for number in known)
+            found[name] = f'{samples[split]:,} samples, not {about}{listed}'
+    return found
 
 
 def file_hash(path: str | Path) -> str:

@@ -97,6 +97,12 @@ class PairDataset(DrawnDataset):
         return dict(classes=tuple(self.index.class_names))
 
     @property
+    def index_files(self) -> list[dict]:
+        """``path`` and number of ``pairs`` of each index, for the record of a run."""
+        files = self.index.summary()['files']
+        return [{'path': file['path'], 'pairs': file['counts']['pairs']} for file in files]
+
+    @property
     def image_ids(self) -> np.ndarray:
         """Image of each pair, (N,)."""
         return self.index.image_ids

@@ -227,6 +227,56 @@ def test_a_changed_recipe_never_stands_beside_a_papers_number(
     assert not [row for row in paper_rows(numbers, [changed], 'semcl') if row.values]
 
 
+def test_a_run_on_a_sample_is_left_out_of_a_papers_table_which_says_so(numbers):
+    start = pretrained('SemCL')
+    runs = [
+        record(0, 81.0, initialised_from=start, paper_cell=CELL),
+        record(1, 60.0, initialised_from=start, paper_cell=CELL, as_published=False)
+        | dict(deviations={'training set': '240 samples, not 10,582'}),
+        record(2, 70.0, initialised_from=pretrained('SemCL'), paper_cell=CELL),
+    ]
+    sample = dict(as_published=False, deviations={'training set': '438 samples'})
+    runs[2]['initialised_from']['run'].update(sample)
+    (row,) = [row for row in paper_rows(numbers, runs, 'semcl') if row.values]
+    assert row.values == [81.0]
+    said = '1 (2 left out: training set, pretraining training set)'
+    assert row.cells()[-1] == said
+    rows = paper_rows(numbers, runs[1:], 'semcl', '2')
+    assert [row.cells()[4:] for row in rows if row.missing] == [
+        ('—', '—', said.replace('1 (', '0 ('))
+    ]
+
+
+def test_scalars_of_a_training_are_no_metrics_unless_asked_for():
+    runs = [
+        record(metrics_final={'train/loss': 1.5, 'train/mIoU': 3.0}),
+        record(1, metrics_final={'train/loss': 2.5, 'mIoU': 80.0}),
+    ]
+    (row,) = measured_rows(runs)
+    assert (row.metric, row.values) == ('mIoU', [80.0])
+    (row,) = measured_rows(runs, 'train/loss')
+    assert row.values == [1.5, 2.5]
+    assert measured_rows(runs[:1]) == []
+
+
+def test_a_test_of_a_run_stands_for_it_and_one_set_otherwise_for_itself(numbers):
+    first = record(0, 81.0, run_id='r', paper_cell=dict(CELL, variant='SemCL'))
+    again = dict(first, run_id='r-test', tested_run='r', started='2026-01-02')
+    again |= dict(name=f'{first["name"]}_test', metrics_final={'mIoU': 81.1})
+    other = dict(again, run_id='r-test-changed', protocol='other test settings')
+    other |= dict(metrics_final={'mIoU': 99.0}, started='2026-01-03')
+    runs = [first, again, other]
+    rows = measured_rows(runs)
+    assert [(row.task, row.values) for row in rows] == [
+        ('upernet', [81.1]),
+        ('upernet (other test settings)', [99.0]),
+    ]
+    (row,) = [row for row in paper_rows(numbers, runs, 'semcl') if row.values]
+    assert row.values == [81.1]
+    runs.append(record(0, 80.0, run_id='b', initial='base'))
+    assert compare(runs, 'upernet_random', 'upernet_base', 'mIoU')['mean_a'] == 81.1
+
+
 def test_a_seed_that_ran_twice_counts_once(numbers):
     runs = [
         record(0, 70.0, started='2026-01-01', paper_cell=dict(CELL, variant='SemCL')),

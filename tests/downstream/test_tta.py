@@ -97,22 +97,24 @@ def test_images_without_labels_are_read_for_the_server_at_every_scale(repository
     assert cfg.val_dataloader.dataset.data_prefix.seg_map_path == 'gtFine/val'
 
 
+@pytest.mark.parametrize('images', [6, 1])
 def test_the_command_writes_the_score_and_a_record_that_says_how_it_was_tested(
-    repository, toy_world, tmp_path
+    repository, toy_world, tmp_path, images
 ):
+    """On the images of the config; and on one of them, which no table may take for a paper's."""
     config = repository / 'configs/pixel_contrast/upernet_r18_toy.py'
     model = MODELS.build(Config.fromfile(config).model)
     run = dict(run_id='r', name='toy', config=str(config), config_hash='h', iterations=9, seed=0)
     run |= dict(max_iters=9, as_published=True, status='running', schema=1)
     checkpoint = tmp_path / 'iter_9.pth'
     torch.save(dict(state_dict=model.state_dict(), meta=dict(run=run)), checkpoint)
-    (name, *_) = (toy_world / 'ImageSets/Segmentation/val.txt').read_text().split()
-    (tmp_path / 'one.txt').write_text(name)
-    place = f'test_dataloader.dataset.data_root={toy_world}'
-    one = f'test_dataloader.dataset.ann_file={tmp_path / "one.txt"}'
-    options = ('--tta', '--work-dir', tmp_path / 'w', '--out', tmp_path / 'm.json', '--cfg-options')
-    arguments = (config, checkpoint, *options, place, one, 'test_dataloader.num_workers=0')
-    before, sys.argv = sys.argv, ['test.py', *map(str, arguments)]
+    options = ['--tta', '--work-dir', tmp_path / 'w', '--out', tmp_path / 'm.json', '--cfg-options']
+    options += [f'test_dataloader.dataset.data_root={toy_world}', 'test_dataloader.num_workers=0']
+    if images == 1:
+        (name, *_) = (toy_world / 'ImageSets/Segmentation/val.txt').read_text().split()
+        (tmp_path / 'one.txt').write_text(name)
+        options.append(f'test_dataloader.dataset.ann_file={tmp_path / "one.txt"}')
+    before, sys.argv = sys.argv, ['test.py', *map(str, (config, checkpoint, *options))]
     try:
         runpy.run_path(str(repository / 'tools/test.py'), run_name='__main__')
     finally:
@@ -122,6 +124,12 @@ def test_the_command_writes_the_score_and_a_record_that_says_how_it_was_tested(
     record = json.loads(path.read_text())
     assert record['metrics_final'] == metrics
     assert metrics['mIoU'] >= 0
-    assert record['protocol'] == 'multi-scale and flip'
-    assert (record['run_id'], record['status']) == ('r-tta', 'finished')
-    assert record['as_published'] is True
+    assert (record['tested_run'], record['status']) == ('r', 'finished')
+    assert record['samples'] == {'val': images}
+    if images == 6:
+        assert (record['run_id'], record['protocol']) == ('r-tta', 'multi-scale and flip')
+        assert record['as_published'] is True
+    else:
+        assert record['run_id'] == 'r-tta-changed'
+        assert record['protocol'] == 'multi-scale and flip, other test settings'
+        assert list(record['deviations']) == ['evaluation']

@@ -1,5 +1,6 @@
 """The path that everyone walks: pretrain, fine-tune from it, test, tabulate; and what stops it."""
 
+import hashlib
 import json
 import re
 import runpy
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from semcl_mm.datasets.pair_index import PairIndex
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY_PRETRAIN = [
@@ -127,6 +130,21 @@ def test_a_pretraining_leaves_a_record_of_what_it_was(pretrained):
     assert found['versions']['torch'] == torch.__version__.split('+')[0]
 
 
+def test_the_record_of_a_pretraining_holds_its_data_and_what_it_logged_last(pretrained, index):
+    found = record(pretrained)
+    pairs = len(PairIndex.open(index, index.parent, verify=False))
+    assert found['samples'] == {'train': pairs}
+    (file,) = found['pair_indices']
+    digest = hashlib.sha256(index.read_bytes()).hexdigest()
+    assert file == {'path': str(index), 'pairs': pairs, 'sha256': digest[:8]}
+    (log,) = pretrained.glob('*/vis_data/scalars.json')
+    last = json.loads(log.read_text().splitlines()[-1])
+    logged = {name.removeprefix('train/'): v for name, v in found['metrics_final'].items()}
+    assert logged['loss'] > 0
+    assert logged == pytest.approx({name: last[name] for name in logged})
+    assert not logged.keys() & {'lr', 'time', 'data_time'}
+
+
 def test_one_option_sends_the_curves_to_tensorboard_too(pretrained):
     assert list(pretrained.glob('*/vis_data/events.out.tfevents.*'))
     assert list(pretrained.glob('*/vis_data/scalars.json'))
@@ -166,6 +184,13 @@ def test_testing_repeats_the_validation_of_the_training(toy_world, fine_tuned, t
     metrics = json.loads(out.read_text())
     assert metrics['mIoU'] == record(fine_tuned)['metrics_final']['mIoU']
     assert len(list(shown.rglob('*.png'))) == 6  # the validation images of the fixture
+    tested, trained = record(tmp_path / 'test'), record(fine_tuned)
+    assert (tested['protocol'], tested['status']) == (None, 'finished')
+    assert tested['tested_run'] == trained['run_id'] != tested['run_id']
+    assert tested['config_hash'] == trained['config_hash']
+    assert tested['metrics_final'] == metrics
+    assert tested['samples'] == trained['samples'] == {'train': 18, 'val': 6}
+    assert tested['deviations'] == trained['deviations']
 
 
 def test_the_table_shows_the_method_that_pretrained(fine_tuned, tmp_path, capsys):

@@ -34,6 +34,7 @@ test_pipeline = [
     dict(type=CheckedDepth),
     dict(type=PackSegInputs),
 ]
+expected_samples = dict(train=2975, val=500)
 train_dataloader = dict(
     batch_size=4,
     num_workers=4,

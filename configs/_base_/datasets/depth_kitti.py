@@ -37,6 +37,7 @@ test_pipeline = [
     dict(type=CheckedDepth),
     dict(type=PackSegInputs),
 ]
+expected_samples = dict(train=23_158, val=652)
 train_dataloader = dict(
     batch_size=4,
     num_workers=4,

@@ -38,6 +38,7 @@ test_pipeline = [
     dict(type=CheckedDepth),
     dict(type=PackSegInputs),
 ]
+expected_samples = dict(train=[24_231, 47_584], val=654)
 train_dataloader = dict(
     batch_size=4,
     num_workers=4,

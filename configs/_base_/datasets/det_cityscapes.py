@@ -41,6 +41,7 @@ test_pipeline = [
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
     ),
 ]
+expected_samples = dict(train=2965, val=500, tolerance=0.001)
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,

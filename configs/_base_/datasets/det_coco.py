@@ -40,6 +40,7 @@ test_pipeline = [
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
     ),
 ]
+expected_samples = dict(train=117_266, val=5000, tolerance=0.001)
 train_dataloader = dict(
     batch_size=4,
     num_workers=4,

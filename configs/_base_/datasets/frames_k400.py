@@ -10,6 +10,7 @@ from semcl_mm.datasets import MOCO_VIEWS, VideoFiles, FramePairDataset, PairSamp
 
 images_of = 'Kinetics-400'
 
+expected_samples = dict(train=240_000, tolerance=0.1)
 train_dataloader = dict(
     batch_size=32,
     num_workers=12,

@@ -13,6 +13,7 @@ pairs_of = 'ADE20K'
 data_root = 'data/ADE20K_2021_17_01'
 index = 'data/semcl/ade20k.pairs'
 
+expected_samples = dict(train=270_218, tolerance=0.1)  # pairs; see docs/pairs.md
 train_dataloader = dict(
     batch_size=16,
     num_workers=8,

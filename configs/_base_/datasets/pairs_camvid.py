@@ -11,6 +11,7 @@ pairs_of = 'CamVid'
 data_root = 'data/camvid'
 index = 'data/semcl/camvid.pairs'
 
+expected_samples = dict(train=2469)
 train_dataloader = dict(
     batch_size=16,
     num_workers=2,

@@ -14,6 +14,7 @@ pairs_of = 'Cityscapes'
 data_root = 'data/cityscapes'
 index = 'data/semcl/cityscapes.pairs'
 
+expected_samples = dict(train=20_280, tolerance=0.1)  # pairs; see docs/pairs.md
 train_dataloader = dict(
     batch_size=16,
     num_workers=8,

@@ -11,6 +11,7 @@ pairs_of = 'COCO2017'
 data_root = 'data/coco'
 index = 'data/semcl/coco.pairs'
 
+expected_samples = dict(train=712_212, tolerance=0.1)  # pairs; see docs/pairs.md
 train_dataloader = dict(
     batch_size=16,
     num_workers=8,

@@ -23,6 +23,7 @@ index = [
     'data/semcl/coco.pairs',
 ]
 
+expected_samples = dict(train=1_016_913, tolerance=0.1)  # pairs; see docs/pairs.md
 train_dataloader = dict(
     batch_size=16,
     num_workers=8,

@@ -11,6 +11,7 @@ pairs_of = 'VOC2012'
 data_root = 'data/VOCdevkit/VOC2012'
 index = 'data/semcl/voc.pairs'
 
+expected_samples = dict(train=14_203, tolerance=0.1)  # pairs; see docs/pairs.md
 train_dataloader = dict(
     batch_size=16,
     num_workers=8,

@@ -29,6 +29,7 @@ test_pipeline = [
     dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=PackSegInputs),
 ]
+expected_samples = dict(train=2975, val=500)
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,

@@ -29,6 +29,7 @@ test_pipeline = [
     dict(type=CheckedSegAnnotations, num_classes=num_classes),
     dict(type=PackSegInputs),
 ]
+expected_samples = dict(train=10_582, val=1449)
 train_dataloader = dict(
     batch_size=4,
     num_workers=4,

@@ -10,6 +10,7 @@ from semcl_mm.datasets import BYOL_VIEWS, ImageFolder, PairSampler, ViewDataset
 
 images_of = 'CamVid'
 
+expected_samples = dict(train=367)
 train_dataloader = dict(
     batch_size=32,
     num_workers=2,

@@ -10,6 +10,7 @@ from semcl_mm.datasets import BYOL_VIEWS, ImageFolder, PairSampler, ViewDataset
 
 images_of = 'COCO2017+unlabeled'
 
+expected_samples = dict(train=241_690)
 train_dataloader = dict(
     batch_size=128,
     num_workers=12,

@@ -10,6 +10,7 @@ from semcl_mm.datasets import BYOL_VIEWS, ImageFolder, PairSampler, ViewDataset
 
 images_of = 'ImageNet-1k'
 
+expected_samples = dict(train=1_281_167)
 train_dataloader = dict(
     batch_size=128,
     num_workers=12,

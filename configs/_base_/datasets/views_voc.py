@@ -10,6 +10,7 @@ from semcl_mm.datasets import BYOL_VIEWS, ImageList, PairSampler, ViewDataset
 
 images_of = 'VOC2012'
 
+expected_samples = dict(train=10_582)
 train_dataloader = dict(
     batch_size=128,
     num_workers=8,
