@@ -49,7 +49,7 @@ from semcl_mm.analysis.measuring import (
     ready,
 )
 from semcl_mm.cli import user_errors
-from semcl_mm.engine import MomentumUpdateHook, OptimWrapper
+from semcl_mm.engine import MomentumUpdateHook
 from semcl_mm.engine.command_line import train_config, train_parser
 from semcl_mm.registry import MODELS
 
@@ -62,16 +62,12 @@ WAIT = 'called a synchronizing CUDA operation'
 def read_config(path: str, options: argparse.Namespace) -> Config:
     """The config of a run with the options of the command line."""
     words = [path]
-    if options.amp not in (None, 'none'):
+    if options.amp:
         words += ['--amp', options.amp]
     if options.cfg_options:
         words += ['--cfg-options', *options.cfg_options]
     cfg = train_config(train_parser().parse_args(words))
     data, model = cfg.train_dataloader, cfg.model
-    if options.amp == 'none':
-        cfg.optim_wrapper.type = OptimWrapper
-        for key in ('dtype', 'loss_scale'):
-            cfg.optim_wrapper.pop(key, None)
     if options.batch:
         data.batch_size = options.batch
     if options.size:
