@@ -17,6 +17,7 @@ from torch import distributed, nn
 from torch.utils.data import DataLoader
 
 from semcl_mm.checkpoint import CheckpointError, UnreadableCheckpoint, load_backbone, load_file
+from semcl_mm.engine.batch_size import batch_size_named
 from semcl_mm.engine.data_paths import require_data_paths
 from semcl_mm.engine.hooks.exact_resume_hook import ExactResumeHook
 from semcl_mm.engine.launch import init_distributed
@@ -70,6 +71,28 @@ class Runner(BaseRunner):
         self.gathered_states: list[dict] | None = None
         super().__init__(model, work_dir, *args, **kwargs)
 
+    def train(self) -> nn.Module:
+        """Train, and validate where the config says so.
+
+        Raises:
+            FileNotFoundError: A folder or list of a data set is not there; with its key.
+            ValueError: A batch is too small for the network's batch norm; with the key.
+        """
+        self._require_data('train')
+        self._require_data('val')
+        with batch_size_named(self._train_dataloader):
+            return super().train()
+
+    def test(self) -> dict[str, float]:
+        """Test; raises ``FileNotFoundError`` as :meth:`train` does."""
+        self._require_data('test')
+        return super().test()
+
+    def _require_data(self, split: str) -> None:
+        loader = getattr(self, f'_{split}_dataloader')
+        if isinstance(loader, Mapping):
+            require_data_paths(loader.get('dataset'), f'{split}_dataloader.dataset')
+
     # -- start -------------------------------------------------------------------------------
 
     def setup_env(self, env_cfg: dict) -> None:
@@ -111,13 +134,7 @@ class Runner(BaseRunner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Build a loader whose samples are seeded by their place in the run.
-
-        Raises:
-            FileNotFoundError: A folder or list of the data set is not there.
-        """
-        if isinstance(dataloader, Mapping):
-            require_data_paths(dataloader.get('dataset'))
+        """Build a loader whose samples are seeded by their place in the run."""
         if not isinstance(dataloader, DataLoader) and seed is not None:
             dataloader = seed_samples(dataloader, seed, diff_rank_seed)
         return BaseRunner.build_dataloader(dataloader, seed, diff_rank_seed)

@@ -50,7 +50,7 @@ def draw_depth_maps(
     metric = METRICS.build(cfg.val_evaluator) if cfg.get('val_evaluator') else None
     if not isinstance(metric, DepthMetric):
         raise ValueError(f'{config}: val_evaluator is no DepthMetric: no depth config?')
-    require_data_paths(cfg.val_dataloader.dataset)
+    require_data_paths(cfg.val_dataloader.dataset, 'val_dataloader.dataset')
     samples = evenly_spaced(DATASETS.build(cfg.val_dataloader.dataset), num)
     predictions = []
     for file in checkpoints:

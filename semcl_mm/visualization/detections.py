@@ -74,7 +74,7 @@ def _dataset(cfg: Config, split: str) -> torch.utils.data.Dataset:
         source = cfg.train_dataloader.dataset
         source = source.datasets[0] if 'datasets' in source else source
         settings |= dict(ann_file=source.ann_file, data_prefix=source.data_prefix)
-    require_data_paths(settings)
+    require_data_paths(settings, f'{split}_dataloader.dataset')
     return DATASETS.build(settings)
 
 

@@ -39,7 +39,7 @@ def draw_segmentations(
     """
     names = names_of(checkpoints, names)
     cfg = Config.fromfile(config)
-    require_data_paths(cfg.val_dataloader.dataset)
+    require_data_paths(cfg.val_dataloader.dataset, 'val_dataloader.dataset')
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
     samples = evenly_spaced(dataset, num)
     if 'gt_sem_seg' not in samples[0]['data_samples']:

@@ -56,6 +56,27 @@ def test_an_unknown_key_of_the_model_is_one_clear_error(tmp_path, train):
         train(tmp_path, model=tiny_model(backbone=dict(type=TinyBackbone), symetric=True))
 
 
+class OneValue(TinyBackbone):
+    """Ends in a batch norm of one pooled value per channel, as an ASPP sees of a batch of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pooled = torch.nn.BatchNorm2d(8)
+
+    def forward(self, images):
+        (features,) = super().forward(images)
+        return (features + self.pooled(features.mean(dim=(0, 2, 3), keepdim=True)),)
+
+
+@pytest.mark.parametrize(('batch', 'mend'), [(1, 'set it to 2'), (3, 'drop_last=True')])
+def test_a_batch_that_is_too_small_for_batch_norm_names_its_key(tmp_path, train, batch, mend):
+    loader = tiny_config(tmp_path).train_dataloader
+    loader.batch_size = batch
+    model = tiny_model(backbone=dict(type=OneValue))
+    with pytest.raises(ValueError, match=rf'train_dataloader\.batch_size={batch}: .*{mend}'):
+        train(tmp_path, model=model, train_dataloader=loader)
+
+
 def test_two_cpu_processes_average_their_gradients(tmp_path, launch, train):
     """The first step of two processes is the mean of each process's own first step (SGD)."""
     options = dict(

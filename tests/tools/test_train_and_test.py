@@ -258,7 +258,10 @@ def test_a_run_that_is_told_to_terminate_leaves_a_record_that_says_stopped(
     [
         (('train_cfg.max_iter=3',), 'max_iters'),
         (('modle.symmetric=False',), 'model'),
-        (('train_dataloader.dataset.index=/nowhere.pairs',), '/nowhere.pairs'),
+        (
+            ('train_dataloader.dataset.index=/no.pairs',),
+            'train_dataloader.dataset.index: /no.pairs',
+        ),
         (('train_dataloader.dataset.min_anchor_fraction=2',), 'min_anchor_fraction'),
     ],
 )
@@ -302,7 +305,7 @@ def test_a_config_that_cannot_be_read_is_named(tmp_path, capsys, content, named)
 
 def test_a_missing_data_set_of_a_downstream_task_is_named(tmp_path, capsys):
     message = refusal(capsys, lambda: segment(tmp_path / 'nowhere', tmp_path / 'run'))
-    assert 'dataset.data_root' in message
+    assert 'train_dataloader.dataset.data_root: ' in message
     assert 'nowhere' in message
 
 
