@@ -20,7 +20,7 @@ from semcl_mm.checkpoint.architecture import Architecture, infer_architecture, n
 from semcl_mm.checkpoint.encoder import Encoder, read_encoder
 from semcl_mm.checkpoint.errors import CheckpointError, CheckpointMismatch
 from semcl_mm.checkpoint.files import file_sha256, load_file, save_checkpoint
-from semcl_mm.checkpoint.layouts import UNKNOWN
+from semcl_mm.checkpoint.layouts import UNKNOWN, is_recomputed
 from semcl_mm.checkpoint.loading import fill_backbone
 from semcl_mm.checkpoint.renaming import State, apply_renames, rename
 from semcl_mm.checkpoint.wrapping import strip_common, tensors_of
@@ -96,10 +96,12 @@ def convert(
     checkpoint = load_file(source, trust=trust)
     try:
         encoder = read_encoder(checkpoint, which)
-        architecture = _architecture(encoder, arch, allow_unknown)
-        state = {f'backbone.{key}': value for key, value in encoder.state.items()}
+        architecture, recomputed = _architecture(encoder, arch, allow_unknown)
+        tensors = encoder.state | recomputed
+        state = {f'backbone.{key}': value for key, value in tensors.items()}
         if full:
             state |= _other_parts(checkpoint, which)
+            state |= {f'target_backbone.{key}': value for key, value in recomputed.items()}
             for part in _RENAMED_PARTS:  # kept under our names
                 encoder.skipped.pop(part, None)
     except CheckpointMismatch as error:
@@ -115,14 +117,22 @@ def convert(
     return Conversion({'state_dict': tensors, 'meta': meta}, encoder, architecture, parts)
 
 
-def _architecture(encoder: Encoder, arch: str | None, lenient: bool) -> Architecture | None:
-    """Reads the architecture, and proves that it takes every tensor of the encoder."""
+def _architecture(
+    encoder: Encoder, arch: str | None, lenient: bool
+) -> tuple[Architecture | None, State]:
+    """Reads the architecture, and proves that it takes every tensor of the encoder.
+
+    Returns:
+        It, and the buffers that follow from its window size: mmpretrain's, mmseg's and mmdet's
+        networks have them in their state, and a strict load asks for them.
+    """
     if lenient and encoder.layout is UNKNOWN and arch is None:
-        return None
+        return None, {}
     architecture = infer_architecture(encoder.state)
     if arch is not None and normalised_name(arch) != normalised_name(architecture.name):
         raise CheckpointMismatch(f'it holds a {architecture.name}, not a {arch}')
-    report = fill_backbone(architecture.build(), encoder.state, '', 'online', 1.0)
+    network = architecture.build()
+    report = fill_backbone(network, encoder.state, '', 'online', 1.0)
     unused = encoder.unknown + report.unexpected
     if unused and not lenient:
         raise CheckpointMismatch(
@@ -130,7 +140,8 @@ def _architecture(encoder: Encoder, arch: str | None, lenient: bool) -> Architec
             f'{", ".join(unused[:8])}. --allow-partial leaves them out',
             report,
         )
-    return architecture
+    buffers = {key: value for key, value in network.state_dict().items() if is_recomputed(key)}
+    return architecture, buffers
 
 
 def _other_parts(checkpoint: Mapping, which: str) -> State:

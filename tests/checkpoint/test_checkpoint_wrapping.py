@@ -185,8 +185,7 @@ def test_a_full_conversion_keeps_our_own_training_checkpoint_as_it_is(saved):
     )
     state = randomise(ours).state_dict()
     converted = convert(saved({'state_dict': state}), full=True).checkpoint['state_dict']
-    index = 'relative_position_index'
-    assert set(converted) == {key for key in state if not key.endswith(index)}
+    assert set(converted) == set(state)
     assert all(torch.equal(value, state[key]) for key, value in converted.items())
 
 

@@ -3,6 +3,9 @@
 import re
 import runpy
 
+import mmdet.models
+import mmpretrain
+import mmseg.models
 import pytest
 import timm
 import torch
@@ -40,6 +43,7 @@ def resnet(tmp_path):
 
 def failure(run, capsys, *arguments: str) -> str:
     """The message of a converter that must fail."""
+    capsys.readouterr()
     with pytest.raises(SystemExit) as stopped:
         run(*arguments)
     assert stopped.value.code == 1
@@ -76,6 +80,29 @@ def test_mmengines_own_loading_takes_the_published_form(run, resnet, tmp_path):
     )
     backbone.init_weights()
     assert torch.equal(backbone.layer4[1].conv2.weight, resnet.layer4[1].conv2.weight)
+
+
+@pytest.mark.parametrize('library', [mmpretrain, mmseg, mmdet])
+def test_a_swin_of_another_library_loads_strictly(library, run, tmp_path):
+    """The index of relative positions is in the state of all three, and not in timm's files."""
+    torch.manual_seed(0)
+    theirs = timm.models.swin_transformer.SwinTransformer(
+        img_size=224, embed_dim=24, depths=(1, 1, 2, 1), num_heads=(1, 2, 4, 8)
+    )
+    torch.save(theirs.state_dict(), tmp_path / 'timm.pth')
+    run('to_mm', 'timm.pth', 'ours.pth')
+    state = load_file(tmp_path / 'ours.pth')['state_dict']
+    state = {key.removeprefix('backbone.'): value for key, value in state.items()}
+    if library is mmpretrain:
+        network = SwinTransformer(arch=SWIN)
+    else:
+        network = library.models.SwinTransformer(
+            embed_dims=24, depths=(1, 1, 2, 1), num_heads=(1, 2, 4, 8), out_indices=(3,)
+        )
+    indices = {k: v.clone() for k, v in network.state_dict().items() if k.endswith('index')}
+    network.load_state_dict(state, strict=True)
+    assert len(indices) == 5
+    assert all(torch.equal(state[key], value) for key, value in indices.items())
 
 
 def test_another_architecture_than_promised_writes_nothing(run, resnet, tmp_path, capsys):
