@@ -5,11 +5,12 @@
     header   JSON: how the pairs were chosen, class names, counts, how labels are read, sections
     sections 64-byte aligned, packed numpy arrays
 
-Sections: ``pairs`` (``PAIR``, 24 bytes each, image by image), ``images`` (``IMAGE``, one per image
-that has a pair), and the path table: ``names`` (UTF-8) with ``name_ends``. A path is stored
-without the prefix and suffix that all paths share; where images and labels then have the same
-names (every official layout) they are stored once. Indices of COCO JSON files also hold where in
-the JSON each annotation of an image begins (``annotations``, ``annotation_ends``).
+Sections: ``pairs`` (``PAIR``, 24 bytes each, image by image), ``images`` (``IMAGE``, 20 bytes each,
+one per image that has a pair), and the path table: ``names`` (UTF-8) with ``name_ends`` (4 bytes
+each). A path is stored without the prefix and suffix that all paths share; where images and labels
+then have the same names (every official layout) they are stored once. Indices of COCO JSON files
+also hold where in the JSON each annotation of an image begins (``annotations``, 8 bytes each, and
+``annotation_ends``, 4 bytes an image).
 
 Nothing in the file depends on the machine, the time or the number of workers.
 """

@@ -1,8 +1,8 @@
 """The pair index: which pixels of which image are an anchor, without exporting a single image.
 
 SemCL's authors write every pair as two masked JPEGs, 260-450 GB for the paper's data. A pair
-needs 24 bytes: its image, class, instance, area and box. The masks come from the data set's own
-labels at training time (``docs/pairs.md``).
+needs 24 bytes (image, class, instance, area and box) and an image 20 and its name. The masks come
+from the data set's own labels at training time (``docs/pairs.md``).
 """
 
 from collections.abc import Sequence

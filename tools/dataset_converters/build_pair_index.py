@@ -4,8 +4,9 @@
     python tools/dataset_converters/build_pair_index.py voc data/VOCdevkit/VOC2012 \
         --split train_aug --out data/semcl/voc.pairs
 
-Nothing is exported: the index holds 24 bytes a pair. The last line on stdout is one JSON object
-with images, pairs, skipped (reason: count), pairs_per_class and bytes. See docs/pairs.md.
+Nothing is exported: the index holds 24 bytes a pair, 20 an image, and the images' names. The last
+line on stdout is one JSON object with images, pairs, skipped (reason: count), pairs_per_class and
+bytes. See docs/pairs.md.
 """
 
 import argparse
