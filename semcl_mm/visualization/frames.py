@@ -161,16 +161,16 @@ def draw_frames(frames: Tensor, shown: dict[str, tuple[Tensor, Maps]]) -> Figure
             photo = frames[number, 0 if in_first else 1]
             axis.imshow(photo.permute(1, 2, 0).numpy(), extent=extent)
             axis.set(xticks=[], yticks=[])
-            axis.set_title(title if row == 0 else '', fontsize=8)
+            axis.set_title(title if row == 0 else '', fontsize=10)
             if title in maps:
                 values = maps[title][number].numpy()
                 axis.imshow(values, extent=extent, alpha=0.6, interpolation='nearest')
                 best = np.unravel_index(values.argmax(), values.shape)
                 axis.plot(*centre(best, stride), 'o', ms=9, mfc='none', mec='white', mew=1.5)
-                axis.set_xlabel(f'{values.min():.2g} … {values.max():.2g}', fontsize=7)
+                axis.set_xlabel(f'{values.min():.3g} … {values.max():.3g}', fontsize=9)
             if in_first:
                 axis.plot(*centre(targets[number].tolist(), stride), 'rx', ms=9, mew=2)
-        strip[0].set_ylabel(name, fontsize=8)
+        strip[0].set_ylabel(name, fontsize=10)
     return figure
 
 

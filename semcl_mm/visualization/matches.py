@@ -88,7 +88,7 @@ def draw_matches(
             mean = own.error[own.inside].mean().item() if own.inside.any() else float('nan')
             title = f'{backbone.name}: view 1' if row == 0 else ''
             pair[0].set_title(title, fontsize=9, loc='left')
-            pair[1].set_title(f'error {mean:.1f} of {own.grid[1]} cells', fontsize=8, loc='left')
+            pair[1].set_title(f'error {mean:.1f} of {own.grid[1]} cells', fontsize=9, loc='left')
     style = dict(ls='none', color='0.3', ms=8)
     handles = [
         Line2D([], [], marker='o', mec='white', label='view 1: place, view 2: its match', **style),
@@ -167,7 +167,7 @@ def draw_alike(
             height, width = cells.shape[:2]
             cosine = cells @ cells[int(at[1] * height), int(at[0] * width)]
             overlay(axis, photo, cosine.numpy(), alpha=0.65, vmin=cosine.min(), vmax=1)
-            axis.set_title(f'{backbone.name} (from {cosine.min():.2f})', fontsize=8, loc='left')
+            axis.set_title(f'{backbone.name} (from {cosine.min():.2f})', fontsize=9, loc='left')
     return figure
 
 

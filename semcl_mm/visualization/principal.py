@@ -100,5 +100,5 @@ def draw_principal(
             title = f'{backbone.name} ' if row == 0 else ''
             if row == 0 or shared == 'photo':
                 title += f'({fitted.explained:.0%} of the variance)'
-            axes[row, column].set_title(title, fontsize=8, loc='left')
+            axes[row, column].set_title(title, fontsize=9, loc='left')
     return figure

@@ -26,6 +26,7 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
@@ -60,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     if len(names) != len(args.checkpoints):
         parser.error(f'{len(args.checkpoints)} checkpoints need as many names, got {len(names)}')
     with user_errors():
+        MMLogger.get_instance('visualization', log_level='WARNING')  # not a line per tensor
         if args.images < 1 or args.pixels < 2 * NEIGHBOURS:
             raise ValueError(f'--images must be at least 1 and --pixels {2 * NEIGHBOURS}')
         cfg = Config.fromfile(args.config)
@@ -197,11 +199,9 @@ def draw(planes: list[Tensor], labels: Tensor, titles: list[str], metainfo: dict
         axis.set(xticks=[], yticks=[])
         axis.set_aspect('equal', adjustable='datalim')
     handles, texts = axes[0, 0].get_legend_handles_labels()
-    columns = 4 * len(planes)  # as many as fit below the panels
-    figure.legend(
-        handles, texts, loc='outside lower center', ncols=columns, fontsize=8, markerscale=2,
-        frameon=False,
-    )  # fmt: skip
+    lines = -(-len(texts) // (4 * len(planes)))  # four names fit below a panel
+    options = dict(ncols=-(-len(texts) // lines), fontsize=8, markerscale=2, frameon=False)
+    figure.legend(handles, texts, loc='outside lower center', **options)
     return figure
 
 
