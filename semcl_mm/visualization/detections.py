@@ -9,6 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import Normal, Stroke
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
@@ -123,14 +124,18 @@ def _paint(axis: Axes, image: np.ndarray, objects: Objects, metainfo: dict) -> N
             mask = objects.masks[number]
             painted[mask] = 0.5 * painted[mask] + 0.5 * colour
         x1, y1, x2, y2 = objects.boxes[number]
-        axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=1.4))
+        outline = [Stroke(linewidth=2.8, foreground='white'), Normal()]  # dark ones on dark ground
+        frame = dict(fill=False, ec=colour, lw=1.4, path_effects=outline)
+        axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **frame))
         text = metainfo['classes'][label]
         if objects.scores is not None:
             text = f'{text} {objects.scores[number]:.2f}'
         box = dict(facecolor=colour, edgecolor='none', pad=0.6, alpha=0.8)
         ink = 'black' if colour @ (0.299, 0.587, 0.114) > 0.5 else 'white'
         inside = dict(va='top' if y1 < 0.06 * len(image) else 'bottom', clip_on=True)
-        axis.text(x1, y1, text, fontsize=6, color=ink, bbox=box, **inside)
+        at_edge = x1 > 0.7 * image.shape[1]  # its name would leave the panel
+        inside |= dict(ha='right', x=min(x2, image.shape[1] - 2)) if at_edge else dict(x=max(x1, 0))
+        axis.text(y=y1, s=text, fontsize=6, color=ink, bbox=box, **inside)
     if not len(objects.labels):
         text = 'no object' if objects.scores is None else 'nothing found'
         box = dict(facecolor='white', edgecolor='none', alpha=0.8)
