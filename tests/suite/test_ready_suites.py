@@ -4,7 +4,7 @@ import pytest
 
 from semcl_mm.engine import FeatureMonitorHook
 from semcl_mm.suite.command_line import load_suite
-from semcl_mm.suite.facts import merged_config
+from semcl_mm.suite.facts import merged_config, read_facts
 
 
 @pytest.fixture
@@ -30,3 +30,12 @@ def test_the_toy_suite_is_long_enough_for_contrast_and_for_the_monitor(load):
     cfg = merged_config(cells['pretrain_pixcon-sr_seed0'])
     (monitor,) = [hook for hook in cfg.custom_hooks if hook['type'] is FeatureMonitorHook]
     assert monitor['interval'] < cfg.train_cfg.max_iters
+
+
+def test_the_samples_suite_judges_both_starts_by_every_kind_of_task(load):
+    cells = load('samples')
+    read_facts(cells)
+    kinds = {(cell.config.split('/')[1], cell.checkpoint) for cell in cells if cell.task}
+    tasks = ('segmentation', 'depth', 'detection')
+    assert kinds == {(task, start) for task in tasks for start in ('random', 'semcl')}
+    assert {cell.labels for cell in cells} == {None, 0.1}
