@@ -1,7 +1,7 @@
 """Small real samples to the end: CamVid, RGB-D scenes, a few COCO images.
 
 From random weights, and from SemCL on CamVid. It shows that real files go through; runs this short
-say little about a method. About 20 minutes of two CPU cores.
+say little about a method. A quarter of an hour on two CPU cores.
     OMP_NUM_THREADS=1 tools/suite.py suites/samples.py --jobs 2
 """
 

@@ -20,7 +20,7 @@ _linear = 'configs/segmentation/linear_r18-narrow_toy.py'
 _random = dict(initial=_linear)
 _semcl = dict(config='configs/semcl/toy.py', start='random')
 _watched = {'custom_hooks.1.interval': 20}  # online kNN and linear probe
-_few = {  # ten seconds each, of PreciseBN's too
+_few = {  # an iteration takes ten seconds
     'train_cfg.max_iters': 10,
     'train_cfg.val_interval': 10,
     'custom_hooks.0.iterations': 5,
