@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from semcl_mm.analysis.tables import read_paper_numbers
+from semcl_mm.analysis.paper_cells import read_paper_numbers
 from semcl_mm.engine import GroupedOptimWrapperConstructor, Lars
 from semcl_mm.registry import MODELS
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from semcl_mm.engine.command_line import run_name, train_parser
+from semcl_mm.engine.command_line import run_name
+from semcl_mm.engine.options import train_parser
 from semcl_mm.engine.overrides import check_top_level
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -201,7 +202,7 @@ def test_semcl_batches_and_learning_rates_follow_the_paper():
 
 
 def test_table_2_configs_name_a_cell_of_the_paper(repository):
-    from semcl_mm.analysis.tables import read_paper_numbers
+    from semcl_mm.analysis.paper_cells import read_paper_numbers
 
     numbers = read_paper_numbers(repository / 'configs' / 'paper_numbers.csv')
     for path in LEAVES:

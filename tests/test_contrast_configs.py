@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from narrow_configs import CROP, batch, narrow_model, train_and_predict
 
-from semcl_mm.analysis.tables import paper_cells, read_paper_numbers
+from semcl_mm.analysis.paper_cells import paper_cells, read_paper_numbers
 from semcl_mm.downstream import without_contrast
 from semcl_mm.registry import MODELS
 

@@ -11,7 +11,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from semcl_mm.analysis.tables import read_paper_numbers
+from semcl_mm.analysis.paper_cells import read_paper_numbers
 from semcl_mm.downstream import FrozenEncoderDecoder
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from semcl_mm.analysis.tables import read_paper_numbers
+from semcl_mm.analysis.paper_cells import read_paper_numbers
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LEAVES = sorted((CONFIGS / 'depth').glob('*.py'))

@@ -128,7 +128,7 @@ def test_fcn_d6_has_the_authors_pipeline_and_head(stem, scale, crop, slides, rep
     ],
 )
 def test_downstream_leaves_name_each_cell_of_each_pretraining_once(stem, cells, repository):
-    from semcl_mm.analysis.tables import paper_cells, read_paper_numbers
+    from semcl_mm.analysis.paper_cells import paper_cells, read_paper_numbers
 
     numbers = read_paper_numbers(repository / 'configs/paper_numbers.csv')
     own = Config.fromfile(repository / f'configs/segmentation/{stem}.py').paper_cell.to_dict()

@@ -4,8 +4,9 @@
 from mmengine.registry import RUNNERS
 
 from semcl_mm.cli import user_errors
-from semcl_mm.engine.command_line import test_config, test_parser, write_metrics
+from semcl_mm.engine.command_line import test_config, write_metrics
 from semcl_mm.engine.launch import leave_together
+from semcl_mm.engine.options import test_parser
 
 
 def main() -> None:

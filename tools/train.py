@@ -4,8 +4,9 @@
 from mmengine.registry import RUNNERS
 
 from semcl_mm.cli import user_errors
-from semcl_mm.engine.command_line import train_config, train_parser
+from semcl_mm.engine.command_line import train_config
 from semcl_mm.engine.launch import exit_on_sigterm, leave_together
+from semcl_mm.engine.options import train_parser
 
 
 def main() -> None:

@@ -14,8 +14,9 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from semcl_mm.analysis.curves import read_scalars
+from semcl_mm.analysis.starts import draw, label_share, start_key, start_names
 from semcl_mm.analysis.table_text import Row
-from semcl_mm.analysis.tables import draw, label_share, measured_rows, start_key, start_names
+from semcl_mm.analysis.tables import measured_rows
 
 __all__ = ['bars', 'label_fractions', 'label_points', 'losses', 'start_colours']
 

@@ -10,6 +10,8 @@ __all__ = ['RECORD_NAME', 'collect', 'read_records', 'write_json', 'write_record
 
 RECORD_NAME = 'record.json'
 SCHEMA = 1
+#: What names of scalars of the training in ``metrics_final`` begin with.
+TRAINING = 'train/'
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from semcl_mm.analysis.charts import bars, label_fractions, losses
+from semcl_mm.analysis.paper_cells import choose_cells, counts_for
 from semcl_mm.analysis.report_style import STYLE
 from semcl_mm.analysis.table_text import COLUMNS, UNMEASURED, Row
-from semcl_mm.analysis.tables import choose_cells, counts_for, measured_rows, paper_rows
+from semcl_mm.analysis.tables import measured_rows, paper_rows
 
 __all__ = ['build_report', 'measured_tables']
 

@@ -3,39 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from semcl_mm.analysis.paper_cells import (
-    STARTS,
-    belongs_to,
-    choose_cells,
-    counts_for,
-    departures,
-    paper_cells,
-    read_paper_numbers,
-)
-from semcl_mm.analysis.starts import draw, initial_name, label_share, start_key, start_names
+from semcl_mm.analysis.paper_cells import belongs_to, choose_cells, departures
+from semcl_mm.analysis.records import TRAINING
+from semcl_mm.analysis.starts import draw, label_share, start_key, start_names
 from semcl_mm.analysis.table_text import Row, format_rows
 
 __all__ = [
-    'STARTS',
     'Row',
-    'choose_cells',
-    'counts_for',
-    'draw',
     'format_rows',
-    'initial_name',
-    'label_share',
     'main_metric',
     'measured_metrics',
     'measured_rows',
-    'paper_cells',
     'paper_rows',
-    'read_paper_numbers',
-    'start_key',
-    'start_names',
 ]
-
-#: What names of scalars of the training in ``metrics_final`` begin with.
-TRAINING = 'train/'
 
 
 def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Row]:
@@ -94,8 +74,9 @@ def paper_rows(
     (``as_published``): a row says how many that belong to it are left out for that, and why. The
     pairs must be those of the cell's data set, or of ``paper_cell.pairs_of``.
     ``paper_cell.protocol`` names how the paper tests, and the record must say that its metrics were
-    measured so; ``paper_cell.start`` the kind of weights that the paper's runs began with
-    (:data:`STARTS`), which the variant does not say. Of two runs of one seed the newer counts.
+    measured so; ``paper_cell.start`` the kind of weights that the paper's runs began with, which
+    the variant does not say (:data:`~semcl_mm.analysis.paper_cells.STARTS`). Of two runs of one
+    seed the newer counts.
 
     Args:
         numbers: What :func:`read_paper_numbers` gave.

@@ -18,7 +18,7 @@ from mmengine.logging import print_log
 from mmengine.visualization import LocalVisBackend
 
 from semcl_mm.engine.optim_wrapper import AmpOptimWrapper, OptimWrapper
-from semcl_mm.engine.options import AMP_DTYPES, LOG_BACKENDS, test_parser, train_parser
+from semcl_mm.engine.options import AMP_DTYPES, LOG_BACKENDS
 from semcl_mm.engine.overrides import check_overrides, check_top_level
 from semcl_mm.engine.resume import checkpoints_newest_first, nothing_to_resume
 
@@ -27,9 +27,7 @@ __all__ = [
     'load_config',
     'run_name',
     'test_config',
-    'test_parser',
     'train_config',
-    'train_parser',
     'write_metrics',
 ]
 

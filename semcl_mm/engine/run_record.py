@@ -21,8 +21,7 @@ from semcl_mm.analysis.provenance import (
     size_deviations,
     versions,
 )
-from semcl_mm.analysis.records import SCHEMA
-from semcl_mm.analysis.tables import TRAINING
+from semcl_mm.analysis.records import SCHEMA, TRAINING
 from semcl_mm.checkpoint import load_file
 
 __all__ = ['AVERAGED', 'describe', 'initial_weights', 'record_of_test', 'training_scalars']

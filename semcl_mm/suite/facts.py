@@ -8,8 +8,9 @@ from typing import Any
 from mmengine.config import Config
 
 from semcl_mm.analysis.provenance import config_hash
-from semcl_mm.engine.command_line import train_config, train_parser
-from semcl_mm.engine.hooks.record_hook import AVERAGED
+from semcl_mm.engine.command_line import train_config
+from semcl_mm.engine.options import train_parser
+from semcl_mm.engine.run_record import AVERAGED
 from semcl_mm.suite.cells import Cell
 
 __all__ = [

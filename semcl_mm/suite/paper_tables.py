@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from semcl_mm.analysis.tables import choose_cells, paper_cells, read_paper_numbers
+from semcl_mm.analysis.paper_cells import choose_cells, paper_cells, read_paper_numbers
 from semcl_mm.suite import REPOSITORY
 from semcl_mm.suite.description import Block, Suite
 from semcl_mm.suite.reading import read_blocks

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from semcl_mm.analysis.records import collect, write_json
+from semcl_mm.engine.run_record import AVERAGED
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.facts import Facts
 
@@ -39,8 +40,8 @@ def is_finished(cell: Cell, work: Path) -> bool:
     if cell.kind == 'initial':
         return (work / f'{cell.name}.pth').is_file()
     finished = [r for r in results(cell, work) if r['status'] == 'finished']
-    protocols = {bool(record.get('protocol')) for record in finished}
-    return protocols >= ({False, True} if cell.tta else {False})
+    protocols = {record.get('protocol') for record in finished}
+    return protocols >= ({None, AVERAGED} if cell.tta else {None})
 
 
 def is_trained(cell: Cell, work: Path) -> bool:

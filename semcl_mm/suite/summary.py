@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semcl_mm.analysis.curves import SCALARS
+from semcl_mm.analysis.paper_cells import choose_cells, counts_for, read_paper_numbers
 from semcl_mm.analysis.records import collect, write_records, write_text
 from semcl_mm.analysis.report import build_report
 from semcl_mm.analysis.table_text import Row, format_rows
-from semcl_mm.analysis.tables import (
-    choose_cells,
-    counts_for,
-    main_metric,
-    paper_rows,
-    read_paper_numbers,
-)
+from semcl_mm.analysis.tables import main_metric, paper_rows
+from semcl_mm.engine.run_record import AVERAGED
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.description import Suite
 from semcl_mm.suite.facts import Facts, expected_record
@@ -37,7 +33,8 @@ def suite_rows(cells: Sequence[Cell], work: Path) -> list[Row]:
             missing.append(_state(cell, work))
             continue
         finished = [r for r in results(cell, work) if r['status'] == 'finished']
-        wanted = [r for r in finished if bool(r.get('protocol')) == cell.tta]
+        protocol = AVERAGED if cell.tta else None
+        wanted = [r for r in finished if r.get('protocol') == protocol]
         metrics = wanted[-1]['metrics_final']
         row.metric = row.metric or main_metric(metrics)
         row.values.append(metrics[row.metric])

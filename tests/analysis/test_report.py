@@ -8,8 +8,9 @@ from PIL import Image
 from test_tables import CELL, pretrained, record
 
 from semcl_mm.analysis.charts import bars, label_fractions, label_points, start_colours
+from semcl_mm.analysis.paper_cells import read_paper_numbers
 from semcl_mm.analysis.report import build_report, measured_tables
-from semcl_mm.analysis.tables import measured_rows, paper_rows, read_paper_numbers
+from semcl_mm.analysis.tables import measured_rows, paper_rows
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import io
 import pytest
 
 from semcl_mm.analysis.comparison import against, compare
+from semcl_mm.analysis.paper_cells import read_paper_numbers
 from semcl_mm.analysis.records import collect, read_records, write_json, write_records
-from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows, read_paper_numbers
+from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows
 
 CELL = dict(paper='SemCL', table='2', dataset='VOC2012', backbone='Swin-T', metric='mIoU')
 

@@ -8,7 +8,8 @@ from PIL import Image
 from semcl_mm.datasets.stratified import stratified_order, subset_size
 from semcl_mm.downstream import CamVidDataset, LabelSubset, ToySegDataset
 from semcl_mm.downstream.label_subset import image_names, label_presence
-from semcl_mm.engine.command_line import train_config, train_parser
+from semcl_mm.engine.command_line import train_config
+from semcl_mm.engine.options import train_parser
 
 
 def world(images=400, seed=0):
@@ -137,7 +138,7 @@ def test_the_command_line_limits_the_labels_of_any_segmentation_config(repositor
 
 @pytest.mark.parametrize(('percent', 'images'), [(1, 30), (5, 149), (10, 298), (100, 2975)])
 def test_cacls_configs_train_1000_epochs_and_quote_the_rows_they_name(repository, percent, images):
-    from semcl_mm.analysis.tables import read_paper_numbers
+    from semcl_mm.analysis.paper_cells import read_paper_numbers
 
     path = repository / f'configs/segmentation/limited-{percent}_r18_cityscapes.py'
     cfg = Config.fromfile(path)

@@ -6,7 +6,8 @@ from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from semcl_mm.engine import AmpOptimWrapper, OptimWrapper
-from semcl_mm.engine.command_line import train_config, train_parser
+from semcl_mm.engine.command_line import train_config
+from semcl_mm.engine.options import train_parser
 
 
 @pytest.fixture

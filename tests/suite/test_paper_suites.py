@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from semcl_mm.analysis.tables import choose_cells, counts_for, read_paper_numbers
+from semcl_mm.analysis.paper_cells import choose_cells, counts_for, read_paper_numbers
 from semcl_mm.suite.command_line import load_suite
 from semcl_mm.suite.facts import expected_record, read_facts
 from semcl_mm.suite.paper_tables import PAPER_NUMBERS

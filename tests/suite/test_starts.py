@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from semcl_mm.engine.command_line import train_config, train_parser
+from semcl_mm.engine.command_line import train_config
+from semcl_mm.engine.options import train_parser
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.commands import train_arguments
 from semcl_mm.suite.facts import Facts, read_facts

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from waiting import wait_for
 
+from semcl_mm.analysis.records import write_json
 from semcl_mm.suite.cells import Cell, expand
 from semcl_mm.suite.command_line import main, suite_parser
 from semcl_mm.suite.commands import Tools, gpu_names
@@ -19,7 +20,7 @@ from semcl_mm.suite.local_run import LocalRun
 from semcl_mm.suite.progress import duration, seconds_left
 from semcl_mm.suite.reading import read_suite
 from semcl_mm.suite.slurm import write_scripts
-from semcl_mm.suite.state import take
+from semcl_mm.suite.state import is_finished, take
 from semcl_mm.suite.summary import suite_rows, write_summary
 
 # Stands in for tools/train.py and tools/test.py: leaves what they leave, without training.
@@ -267,6 +268,18 @@ def test_a_downstream_run_starts_from_the_last_checkpoint_and_tests_over_scales(
     assert test[:3] == [SEGMENT, str(work / last.name / 'iter_5.pth'), '--tta']
     (row,) = suite_rows([initial, first, last], work)
     assert row.values == [60.0]  # the test over scales, not the training's own validation
+
+
+@pytest.mark.parametrize(
+    ('protocol', 'done'), [('multi-scale and flip', True), ('other test settings', False)]
+)
+def test_a_test_by_hand_with_other_settings_is_not_the_one_over_scales(tmp_path, protocol, done):
+    cell = Cell('d_seed0', 'downstream', SEGMENT, 0, tta=True, task='d', checkpoint='x')
+    for run_id, tested_by in (('a', None), ('a-test', protocol)):
+        record = {'schema': 1, 'run_id': run_id, 'name': cell.name, 'seed': 0, 'started': run_id}
+        record |= {'status': 'finished', 'protocol': tested_by}
+        write_json(tmp_path / cell.name / run_id / 'record.json', record)
+    assert is_finished(cell, tmp_path) is done
 
 
 def test_a_folder_of_another_config_is_refused_before_anything_runs(tools, tmp_path):

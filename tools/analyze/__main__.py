@@ -7,10 +7,11 @@ from pathlib import Path
 from semcl_mm.analysis.charts import bars, label_fractions
 from semcl_mm.analysis.comparison import against, compare
 from semcl_mm.analysis.curves import plot_curves
+from semcl_mm.analysis.paper_cells import read_paper_numbers
 from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.analysis.records import collect, read_records, write_records, write_text
 from semcl_mm.analysis.report import build_report, measured_tables
-from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows, read_paper_numbers
+from semcl_mm.analysis.tables import format_rows, measured_rows, paper_rows
 from semcl_mm.cli import user_errors
 
 PAPER_NUMBERS = Path(__file__).resolve().parents[2] / 'configs' / 'paper_numbers.csv'

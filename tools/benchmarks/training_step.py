@@ -50,7 +50,8 @@ from semcl_mm.analysis.measuring import (
 )
 from semcl_mm.cli import user_errors
 from semcl_mm.engine import MomentumUpdateHook
-from semcl_mm.engine.command_line import train_config, train_parser
+from semcl_mm.engine.command_line import train_config
+from semcl_mm.engine.options import train_parser
 from semcl_mm.registry import MODELS
 
 WARM_UP = 4

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from semcl_mm.cli import user_errors
 from semcl_mm.datasets.toy import make_toy_world
+from semcl_mm.datasets.toy.parameters import ToyParameters
 from semcl_mm.datasets.toy.preview import write_preview
 
 
@@ -29,12 +30,13 @@ def parse_size(text: str) -> tuple[int, int]:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line; unknown options end the program."""
     parser = argparse.ArgumentParser(description='Make the toy world.')
+    usual = ToyParameters()
     parser.add_argument('--out', type=Path, default=Path('data/toy'), help='folder to make')
-    parser.add_argument('--scenes', type=int, default=400, help='still images')
-    parser.add_argument('--clips', type=int, default=96, help='clips of moving objects')
-    parser.add_argument('--frames', type=int, default=8, help='frames per clip')
-    parser.add_argument('--size', type=parse_size, default=(160, 120), metavar='WxH')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--scenes', type=int, default=usual.scenes, help='still images')
+    parser.add_argument('--clips', type=int, default=usual.clips, help='clips of moving objects')
+    parser.add_argument('--frames', type=int, default=usual.frames, help='frames per clip')
+    parser.add_argument('--size', type=parse_size, default=usual.size, metavar='WxH')
+    parser.add_argument('--seed', type=int, default=usual.seed)
     parser.add_argument('--workers', type=int, help='processes; one per core by default')
     parser.add_argument('--force', action='store_true', help='replace another toy world in --out')
     parser.add_argument('--preview', type=Path, metavar='PNG', help='also write a contact sheet')

@@ -33,13 +33,13 @@ _BATCH = 8  # scenes per task: enough to hide the cost of handing it over
 
 def make_toy_world(
     out: str | os.PathLike,
-    scenes: int = 400,
-    clips: int = 96,
-    size: tuple[int, int] = (160, 120),
-    seed: int = 0,
+    scenes: int = ToyParameters.scenes,
+    clips: int = ToyParameters.clips,
+    size: tuple[int, int] = ToyParameters.size,
+    seed: int = ToyParameters.seed,
     workers: int | None = None,
     *,
-    frames: int = 8,
+    frames: int = ToyParameters.frames,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict:

@@ -11,7 +11,6 @@ from mmengine.hooks import Hook
 from semcl_mm.analysis.provenance import peak_memory
 from semcl_mm.analysis.records import RECORD_NAME, write_json
 from semcl_mm.engine.run_record import (
-    AVERAGED,
     describe,
     initial_weights,
     record_of_test,
@@ -19,7 +18,7 @@ from semcl_mm.engine.run_record import (
 )
 from semcl_mm.registry import HOOKS
 
-__all__ = ['AVERAGED', 'RunRecordHook']
+__all__ = ['RunRecordHook']
 
 #: Metrics of which the smallest value is the best one.
 LOWER_IS_BETTER = ('loss', 'absrel', 'sqrel', 'rmse', 'rmselog', 'log10', 'silog')
