@@ -1,4 +1,4 @@
-"""CACL on the toy world's clips: ResNet-18 at half width, 64 x 64 views, 800 updates of 16 pairs.
+"""CACL on the toy world's clips: ResNet-18 at half width, 64 x 64 views, 1600 updates of 16 pairs.
 
 Not in the paper; a pretraining of tools/experiments/dense_toy.sh. LARS is made for batches of hundreds: here SGD, at
 a small rate: with 0.1 the keys move so fast that the queue is told apart by its age alone, and the heads collapse.
@@ -24,11 +24,11 @@ model.merge(
         cycle_target='identity',
     )
 )
-train_cfg.merge(dict(max_iters=800))
+train_cfg.merge(dict(max_iters=1600))
 optim_wrapper.merge(
     dict(optimizer=dict(_delete_=True, type=SGD, lr=0.02, momentum=0.9, weight_decay=1e-4))
 )
 custom_hooks[0].merge(dict(momentum=0.99))
-default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=800)))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=1600)))
 sync_bn = None
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -1,6 +1,6 @@
-"""Local-to-global pretraining of a small ViT on the toy world, 64 x 64 views, 600 updates of 32 images: for a CPU.
+"""Local-to-global pretraining of a small ViT on the toy world, 64 x 64 views, 1200 updates of 32 images: for a CPU.
 
-Not in the paper; a pretraining of tools/experiments/dense_toy.sh. With the paper's temperature, 0.1, 600 updates hardly
+Not in the paper; a pretraining of tools/experiments/dense_toy.sh. With the paper's temperature, 0.1, so few updates hardly
 leave their start (docs/local_global.md), nor do they in bfloat16: here 0.2 and float32.
     tools/train.py configs/local_global/vit-narrow_toy.py
 """
@@ -29,10 +29,10 @@ train_dataloader.merge(
         num_workers=1,
     )
 )
-train_cfg.merge(dict(max_iters=600))
-param_scheduler[0].merge(dict(end=30))
-param_scheduler[1].merge(dict(begin=30))
+train_cfg.merge(dict(max_iters=1200))
+param_scheduler[0].merge(dict(end=60))
+param_scheduler[1].merge(dict(begin=60))
 optim_wrapper.pop('dtype')
 optim_wrapper.merge(dict(type=OptimWrapper, optimizer=dict(lr=3e-4)))
-default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=600)))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=1200)))
 auto_scale_lr = dict(enable=False, base_batch_size=32)
