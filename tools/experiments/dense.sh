@@ -41,19 +41,20 @@ initial_of() { # METHOD SEED: random weights of its network; a dilated one has t
 }
 
 one_arm() { # METHOD_seedN: pretrains (unless it is random) and is judged by every protocol
-    local method=${1%_seed*} seed=${1##*_seed} start protocol
+    local method=${1%_seed*} seed=${1##*_seed} start protocol precision=()
     start=$(initial_of "$method" "$seed")
+    [ -z "${AMP:-}" ] || [ "$(backbone_of "$method")" = vit-narrow ] || precision=(--amp "$AMP")
     case $method in
         random*) ;;
         *)
             CFG_OPTIONS="${CFG_OPTIONS:-}${PRETRAIN_OPTIONS:+ $PRETRAIN_OPTIONS}" \
-                train "pretrain-$1" "$(pretraining_of "$method" "$data")" --pretrained "$start" --seed "$seed"
+                train "pretrain-$1" "$(pretraining_of "$method" "$data")" --pretrained "$start" --seed "$seed" "${precision[@]}"
             start=$(last "pretrain-$1")
             ;;
     esac
     for protocol in $protocols_; do
         train "$method-${protocol}_seed$seed" "$(downstream_of "$method" "$protocol" "$target")" \
-            --pretrained "$start" --seed "$seed"
+            --pretrained "$start" --seed "$seed" "${precision[@]}"
     done
 }
 
