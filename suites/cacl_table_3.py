@@ -8,3 +8,13 @@ paper = 'CACL'
 table = '3'
 gpus = 'recipe'
 starts = {'r50': 'checkpoints/mocov2_r50.pth'}
+baselines = {
+    'r50': {
+        'file': 'checkpoints/mocov2_r50.pth',
+        'model': 'R50 MoCo-v2',
+        'variant': 'IN',
+        'metric': ['mIoU', 'mAcc'],
+        'start': 'imagenet',
+        'also': [],
+    }
+}

@@ -1,7 +1,7 @@
 """CACL on the toy world's clips: ResNet-18 at half width, 64 x 64 views, 1600 updates of 16 pairs.
 
 Not in the paper; a pretraining of tools/experiments/dense_toy.sh. LARS is made for batches of hundreds: here SGD, at
-a small rate: with 0.1 the keys move so fast that the queue is told apart by its age alone, and the heads collapse.
+a small rate: with 0.1 the heads collapse, as it seems because the queue's keys can be told by their age alone.
 The hard cycle, because the soft ones spread the cycle head too slowly for so few updates (docs/cacl.md).
     tools/train.py configs/cacl/toy.py
 """

@@ -33,6 +33,7 @@ paper_cell = dict(
     dataset='Cityscapes',
     model='R50 CACL',
     models={'r50_k400': 'R50 CACL'},
+    start='ours',
     backbone='',
     metric='mIoU',
     variant='IN+K400',

@@ -30,6 +30,7 @@ paper_cell = dict(
     dataset='VOC12aug',
     model='R50 CACL',
     models={'r50_k400': 'R50 CACL'},
+    start='ours',
     backbone='',
     metric='mIoU',
     variant='IN+K400',

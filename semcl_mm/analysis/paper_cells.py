@@ -109,7 +109,11 @@ def belongs_to(record: dict, cell: dict) -> bool:
     return any(
         own.get('pretraining', algorithm) == algorithm
         and run.get('pairs_of') in (None, own.get('pairs_of', cell['dataset']))
-        and ('models' not in own or own['models'].get(config) == cell['model'])
+        and (
+            'models' not in own
+            or own.get('start') == 'imagenet'
+            or own['models'].get(config) == cell['model']
+        )
         and own.get('protocol') == record.get('protocol')
         and own.get('start', start) == start
         and _is_cell({**own, 'variant': own.get('variant') or algorithm}, cell)
@@ -131,11 +135,13 @@ def _start(initial: str | dict, run: Mapping) -> str:
 
 
 def _is_cell(own: dict, cell: dict) -> bool:
-    if any(own.get(key, cell[key]) != cell[key] for key in ('model', 'split')):
-        return False
     metrics = own.get('metric')
     if cell['metric'] not in (metrics if isinstance(metrics, (list, tuple)) else [metrics]):
         return False
-    # spaces do not count: a variant that came by --cfg-options has lost them
-    plain = {key: str(own.get(key)).replace(' ', '') for key in (*_CELL_KEYS, 'variant')}
-    return all(plain[key] == cell[key].replace(' ', '') for key in plain)
+    said = [*_CELL_KEYS, 'variant', *(key for key in ('model', 'split') if key in own)]
+    return all(_plain(own.get(key)) == _plain(cell[key]) for key in said)
+
+
+def _plain(text: object) -> str:
+    """Without spaces: what came by --cfg-options has lost them."""
+    return str(text).replace(' ', '')

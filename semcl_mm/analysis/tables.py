@@ -69,7 +69,8 @@ def paper_rows(
     and metric (one or a list; and model, where given), and what it started from (or
     ``paper_cell.variant``) is the cell's variant. ``paper_cell.pretraining`` names the algorithm
     that must have made the start, for cells whose variant says something else, and
-    ``paper_cell.models`` the model by the name of the pretraining's config. Run and pretraining
+    ``paper_cell.models`` the model by the name of the pretraining's config (where others made the
+    weights, ``start='imagenet'``, it is ``paper_cell.model``). Run and pretraining
     must follow their config files to the letter, on data of the published size
     (``as_published``): a row says how many that belong to it are left out for that, and why. The
     pairs must be those of the cell's data set, or of ``paper_cell.pairs_of``.

@@ -15,6 +15,8 @@ from semcl_mm.suite.values import require_keys
 __all__ = ['PAPER_NUMBERS', 'paper_blocks']
 
 PAPER_NUMBERS = REPOSITORY / 'configs' / 'paper_numbers.csv'
+#: What a baseline may say about the row that it stands in.
+_CELL_KEYS = ('variant', 'model', 'metric', 'start', 'also')
 _PRETRAININGS = ('semcl', 'pixcon', 'cacl', 'local_global')
 _DOWNSTREAM = ('segmentation', 'detection', 'depth', 'pixel_contrast')
 
@@ -119,8 +121,8 @@ def _baseline(suite: Suite, leaf: Path, tta: bool) -> dict | None:
     given = _given(suite.baselines, leaf, where)
     if given is None:
         return None
-    require_keys(given, ('file', 'variant'), where)
-    options = {'paper_cell.variant': given['variant']}
+    require_keys(given, ('file', *_CELL_KEYS), where)
+    options = {f'paper_cell.{key}': value for key, value in given.items() if key != 'file'}
     task = {'config': _name(leaf), 'tta': tta, 'options': options}
     checkpoints = {Path(given['file']).stem: given['file']}
     return {'checkpoints': checkpoints, 'downstream': [task], 'seeds': _seeds(suite, leaf)}
