@@ -141,6 +141,33 @@ def test_the_experiment_finds_a_config_of_every_method_on_each_of_its_data(data,
     assert [path for path in named if not (repository / path).is_file()] == []
 
 
+def test_the_experiment_judges_each_method_beside_a_random_start_of_the_same_network(repository):
+    loop = (
+        'work=w; for method in pixcon-sr cacl local-global; do for protocol in linear finetune; do '
+        'baseline=$(random_of $method $protocol); for arm in $method $baseline; do '
+        'echo $method $protocol $baseline $(initial_of $arm 3) '
+        '$(downstream_of $arm $protocol camvid); done; done; done'
+    )
+    lines = subprocess.run(
+        ['bash', '-euc', f'source tools/experiments/dense.sh; {loop}'],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    method, baseline = lines[::2], lines[1::2]
+    assert method == baseline, 'the same start, judged by the same config'
+    assert {tuple(line.split()[:3]) for line in lines} == {
+        ('pixcon-sr', 'linear', 'random'),
+        ('pixcon-sr', 'finetune', 'random'),
+        ('cacl', 'linear', 'random-d8'),
+        ('cacl', 'finetune', 'random'),
+        ('local-global', 'linear', 'random-vit'),
+        ('local-global', 'finetune', 'random-vit'),
+    }
+    assert [line for line in lines if not (repository / line.split()[-1]).is_file()] == []
+
+
 @pytest.mark.parametrize(('data', 'images'), [('camvid', 367), ('voc', 240), ('coco', 128)])
 def test_a_small_configs_queue_is_shorter_than_an_epoch_of_its_sample(data, images):
     """Else the queue holds the older key of the very image that asks, as a negative."""

@@ -1,14 +1,14 @@
 # What dense_toy.sh and dense_camvid.sh share; to be sourced after shared.sh. Needs $methods, $seeds and $data.
 
-backbone_of() { # METHOD: the network it pretrains
-    case $1 in
-        cacl | random-d8) echo r18-narrow-d8 ;; # dilated, as it is pretrained
-        local-global | random-vit) echo vit-narrow ;;
+backbone_of() { # METHOD PROTOCOL: the network that is judged
+    case $1-$2 in
+        cacl-linear | random-d8-linear) echo r18-narrow-d8 ;; # dilated, as it is pretrained
+        local-global-* | random-vit-*) echo vit-narrow ;;
         *) echo r18-narrow ;;
     esac
 }
-random_of() { # METHOD: the baseline that starts from the same weights
-    case $(backbone_of "$1") in
+random_of() { # METHOD PROTOCOL: the baseline that starts from the same weights
+    case $(backbone_of "$1" "$2") in
         r18-narrow-d8) echo random-d8 ;;
         vit-narrow) echo random-vit ;;
         *) echo random ;;
@@ -25,7 +25,7 @@ pretraining_of() { # METHOD DATA: its config
 }
 downstream_of() { # METHOD PROTOCOL TARGET: the config that judges it
     local backbone
-    backbone=$(backbone_of "$1")
+    backbone=$(backbone_of "$1" "$2")
     case $backbone-$2 in
         vit-narrow-linear) echo "configs/segmentation/frozen_vit-narrow_$3.py" ;;
         vit-narrow-finetune) echo "configs/segmentation/linear_vit-narrow_$3.py" ;;
@@ -34,7 +34,7 @@ downstream_of() { # METHOD PROTOCOL TARGET: the config that judges it
     esac
 }
 initial_of() { # METHOD SEED: random weights of its network; a dilated one has those of the plain one
-    case $(backbone_of "$1") in
+    case $(backbone_of "$1" linear) in
         vit-narrow) echo "$work/initial_vit_seed$2.pth" ;;
         *) echo "$work/initial_seed$2.pth" ;;
     esac
@@ -43,7 +43,7 @@ initial_of() { # METHOD SEED: random weights of its network; a dilated one has t
 one_arm() { # METHOD_seedN: pretrains (unless it is random) and is judged by every protocol
     local method=${1%_seed*} seed=${1##*_seed} start protocol precision=()
     start=$(initial_of "$method" "$seed")
-    [ -z "${AMP:-}" ] || [ "$(backbone_of "$method")" = vit-narrow ] || precision=(--amp "$AMP")
+    [ -z "${AMP:-}" ] || [ "$(backbone_of "$method" linear)" = vit-narrow ] || precision=(--amp "$AMP")
     case $method in
         random*) ;;
         *)
@@ -53,6 +53,7 @@ one_arm() { # METHOD_seedN: pretrains (unless it is random) and is judged by eve
             ;;
     esac
     for protocol in $protocols_; do
+        [ "$method-$protocol" != random-d8-finetune ] || continue # the plain network again
         train "$method-${protocol}_seed$seed" "$(downstream_of "$method" "$protocol" "$target")" \
             --pretrained "$start" --seed "$seed" "${precision[@]}"
     done
@@ -67,7 +68,8 @@ dense_experiment() { # TARGET PROTOCOL…: every method, every seed; then who be
             { echo "error: no config $(pretraining_of "$method" "$data") for METHODS=$method" >&2; return 1; }
         [ "$method" != semcl ] || [ -e "data/semcl/$data.pairs" ] ||
             { echo "error: METHODS=semcl needs data/semcl/$data.pairs (tools/dataset_converters/build_pair_index.py)" >&2; return 1; }
-        arms+=("$(random_of "$method")" "$method")
+        for protocol in $protocols_; do arms+=("$(random_of "$method" "$protocol")"); done
+        arms+=("$method")
     done
     mapfile -t arms < <(printf '%s\n' "${arms[@]}" | awk '!seen[$0]++')
     local runs=()
@@ -89,8 +91,9 @@ dense_experiment() { # TARGET PROTOCOL…: every method, every seed; then who be
         for baseline in $(printf '%s\n' "${arms[@]}" | grep '^random'); do
             local found=()
             for method in "${methods[@]}"; do
-                [ "$(random_of "$method")" != "$baseline" ] || found+=("$method-${protocol}_seed")
+                [ "$(random_of "$method" "$protocol")" != "$baseline" ] || found+=("$method-${protocol}_seed")
             done
+            [ ${#found[@]} -gt 0 ] || continue
             echo
             "$python" tools/analyze against "$baseline-${protocol}_seed" "${found[@]}" --records "$work/records.jsonl"
         done
