@@ -18,7 +18,9 @@ from semcl_mm.analysis.starts import draw, label_share, start_key, start_names
 from semcl_mm.analysis.table_text import Row
 from semcl_mm.analysis.tables import measured_rows
 
-__all__ = ['bars', 'label_fractions', 'label_points', 'losses', 'start_colours']
+__all__ = ['bars', 'label_fractions', 'label_points', 'losses', 'monitors', 'start_colours']
+
+MONITOR = 'monitor/'  # of the logged names
 
 
 def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
@@ -139,9 +141,34 @@ def losses(runs: Sequence[str | Path], columns: int = 4) -> Figure | None:
     """A small panel per experiment with a line per seed; None where no run logged a loss."""
     panels: dict[str, list[list[tuple[float, float]]]] = {}
     for run in runs:
-        points = [(e['step'], e['loss']) for e in read_scalars(run) if 'loss' in e and 'step' in e]
-        if points:
-            panels.setdefault(re.sub(r'_seed\d+$', '', Path(run).name), []).append(sorted(points))
+        if points := _points(read_scalars(run), 'loss'):
+            panels.setdefault(_experiment(run), []).append(points)
+    return _panels(panels, columns)
+
+
+def monitors(runs: Sequence[str | Path], columns: int = 4) -> Figure | None:
+    """What the monitors of pretrainings measured: a panel per value and experiment, a line per
+    seed; None where no run was monitored."""
+    panels: dict[str, list[list[tuple[float, float]]]] = {}
+    for run in runs:
+        entries = read_scalars(run)
+        for key in sorted({key for entry in entries for key in entry if key.startswith(MONITOR)}):
+            name = f'{key.removeprefix(MONITOR)}\n{_experiment(run)}'
+            panels.setdefault(name, []).append(_points(entries, key))
+    return _panels(panels, columns)
+
+
+def _points(entries: Sequence[dict], key: str) -> list[tuple[float, float]]:
+    return sorted((e['step'], e[key]) for e in entries if key in e and 'step' in e)
+
+
+def _experiment(run: str | Path) -> str:
+    return re.sub(r'_seed\d+$', '', Path(run).name)
+
+
+def _panels(
+    panels: Mapping[str, Sequence[Sequence[tuple[float, float]]]], columns: int
+) -> Figure | None:
     if not panels:
         return None
     lines = math.ceil(len(panels) / columns)

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from semcl_mm.analysis.charts import bars, label_fractions, losses
+from semcl_mm.analysis.charts import bars, label_fractions, losses, monitors
 from semcl_mm.analysis.paper_cells import choose_cells, counts_for
 from semcl_mm.analysis.report_style import STYLE
 from semcl_mm.analysis.table_text import COLUMNS, UNMEASURED, Row
@@ -43,7 +43,7 @@ def build_report(
         numbers: The printed numbers of the papers.
         title: Its heading.
         tables: Papers and tables to show beside ours, e.g. ``('SemCL', '2')``.
-        runs: Work dirs whose logged losses are drawn.
+        runs: Work dirs whose logged losses and monitors are drawn.
         pictures: Files to show.
         rows: The first table; None makes it from the records.
         notes: Remarks below the heading, such as runs that failed.
@@ -73,6 +73,11 @@ def build_report(
         parts += [
             '<h2>Losses</h2>',
             _picture(_encoded(figure), 'As logged, over iterations; a line per seed'),
+        ]
+    if figure := monitors(runs):
+        parts += [
+            '<h2>During pretraining</h2>',
+            _picture(_encoded(figure), 'kNN, linear probe and signs of collapse, over iterations'),
         ]
     if pictures:
         parts.append('<h2>Pictures</h2>')

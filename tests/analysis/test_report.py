@@ -1,5 +1,6 @@
 """Charts and the report show what the records say, and the page needs nothing else."""
 
+import json
 import re
 
 import pytest
@@ -7,7 +8,14 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from test_tables import CELL, pretrained, record
 
-from semcl_mm.analysis.charts import bars, label_fractions, label_points, start_colours
+from semcl_mm.analysis.charts import (
+    bars,
+    label_fractions,
+    label_points,
+    losses,
+    monitors,
+    start_colours,
+)
 from semcl_mm.analysis.paper_cells import read_paper_numbers
 from semcl_mm.analysis.report import build_report, measured_tables
 from semcl_mm.analysis.tables import measured_rows, paper_rows
@@ -37,6 +45,29 @@ def test_a_run_without_a_subset_is_the_point_at_all_labels():
     assert line.get_xydata().tolist() == [[10.0, 52.0], [100.0, 80.0]]
     with pytest.raises(ValueError, match='part of the labels'):
         label_fractions(runs[:1])
+
+
+def test_what_monitors_measured_is_drawn_by_value_and_experiment_with_a_line_per_seed(tmp_path):
+    def run(name, *lines):
+        folder = tmp_path / name / '1' / 'vis_data'
+        folder.mkdir(parents=True)
+        (folder / 'scalars.json').write_text('\n'.join(json.dumps(line) for line in lines))
+        return tmp_path / name
+
+    runs = [
+        run('a_seed0', {'step': 1, 'loss': 3.0}, {'step': 2, 'loss': 2.0, 'monitor/knn_mIoU': 9.0}),
+        run('a_seed1', {'step': 1, 'loss': 3.0, 'monitor/knn_mIoU': 8.0}),
+        run('b_seed0', {'step': 1, 'loss': 1.0}),
+    ]
+    (panel,) = (axis for axis in monitors(runs).axes if axis.get_visible())
+    assert panel.get_title() == 'knn_mIoU\na'
+    assert [line.get_xydata().tolist() for line in panel.lines] == [[[2.0, 9.0]], [[1.0, 8.0]]]
+    panels = [axis for axis in losses(runs).axes if axis.get_visible()]
+    assert [(axis.get_title(), len(axis.lines)) for axis in panels] == [('a', 2), ('b', 1)]
+    assert monitors(runs[2:]) is None
+    headings = [f'<h2>{name}</h2>' for name in ('Losses', 'During pretraining')]
+    assert [h in build_report([], [], runs=runs) for h in headings] == [True, True]
+    assert [h in build_report([], [], runs=runs[2:]) for h in headings] == [True, False]
 
 
 def test_the_report_is_one_file_that_escapes_names_and_links_to_nothing(numbers, tmp_path):
