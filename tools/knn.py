@@ -35,6 +35,7 @@ from semcl_mm.checkpoint import load_backbone
 from semcl_mm.cli import user_errors
 from semcl_mm.datasets import ImageFolder
 from semcl_mm.datasets.photo_files import read_rgb
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.engine.data_paths import require_data_paths
 from semcl_mm.engine.overrides import check_overrides
 
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     with user_errors():
         MMLogger.get_instance('knn', log_level='WARNING')  # not a line per tensor
-        cfg = Config.fromfile(args.config)
+        cfg = read_config(args.config)
         if args.cfg_options:
             check_overrides(cfg._cfg_dict, args.cfg_options)
             cfg.merge_from_dict(args.cfg_options)

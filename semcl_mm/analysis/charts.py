@@ -34,7 +34,7 @@ def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
         ValueError: no finished run reports it.
     """
     records = list(records)
-    rows = measured_rows(records, metric)
+    rows = [row for row in measured_rows(records, metric) if row.defined]
     if not rows:
         raise ValueError(f'no finished run reports {metric or "a metric"}')
     names = list(dict.fromkeys(row.metric for row in rows))
@@ -50,12 +50,12 @@ def bars(records: Iterable[dict], metric: str | None = None) -> Figure:
     for axis, name in zip(axes[:, 0], names, strict=True):
         chosen = sorted((row for row in rows if row.metric == name), key=lambda row: row.task)
         for place, row in enumerate(chosen):
-            spread = statistics.stdev(row.values) if len(row.values) > 1 else 0.0
-            mean = statistics.fmean(row.values)
+            spread = statistics.stdev(row.defined) if len(row.defined) > 1 else 0.0
+            mean = statistics.fmean(row.defined)
             axis.barh(place, mean, 0.7, color=colours[row.initial], alpha=0.85)
             axis.errorbar(mean, place, xerr=spread, color='black', capsize=2, linewidth=1)
-            axis.plot(row.values, [place] * len(row.values), '.', color='black', markersize=3)
-        labels = [f'{row.task} · {row.initial} (n={len(row.values)})' for row in chosen]
+            axis.plot(row.defined, [place] * len(row.defined), '.', color='black', markersize=3)
+        labels = [f'{row.task} · {row.initial} (n={len(row.defined)})' for row in chosen]
         axis.set_yticks(range(len(chosen)), labels, fontsize=7)
         axis.set(xlabel=name)
         axis.invert_yaxis()
@@ -86,9 +86,10 @@ def label_points(
     newest: dict[tuple, float] = {}
     for record in records:
         finished = record['status'] == 'finished' and not record.get('protocol')
-        if finished and metric in record['metrics_final']:
+        value = record['metrics_final'].get(metric, math.nan)
+        if finished and not math.isnan(value):
             place = names[start_key(record)], label_share(record)
-            newest[(*place, draw(record))] = record['metrics_final'][metric]
+            newest[(*place, draw(record))] = value
     points: dict[str, dict[float, list[float]]] = {}
     for (start, share, _), value in newest.items():
         points.setdefault(start, {}).setdefault(share, []).append(value)

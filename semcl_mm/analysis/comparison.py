@@ -116,7 +116,10 @@ def _by_seed(records: Iterable[dict], prefix: str, metric: str) -> dict[int, flo
         seed, run = record['seed'], record.get('tested_run', record['run_id'])
         if seed in found and found[seed][0] != run:
             raise ValueError(f'several runs named {prefix}… have seed {seed}: give a longer name')
-        found[seed] = run, record['metrics_final'][metric]
+        value = record['metrics_final'][metric]
+        if math.isnan(value):
+            raise ValueError(f'{metric} of {record["name"]} is NaN: nothing there defines it')
+        found[seed] = run, value
     if not found:
         raise ValueError(f'no finished run named {prefix}… reports {metric!r}')
     return {seed: value for seed, (_, value) in found.items()}

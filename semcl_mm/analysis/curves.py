@@ -22,6 +22,8 @@ SCALARS = 'vis_data/scalars.json'
 def read_scalars(run: str | Path) -> list[dict]:
     """What a run logged, oldest first; several starts of a resumed run follow each other.
 
+    The last line of a file may be half of one, where a run was killed: it is left out.
+
     Args:
         run: A work dir, one of its time-stamped folders, or a ``scalars.json``.
 
@@ -35,10 +37,13 @@ def read_scalars(run: str | Path) -> list[dict]:
         raise FileNotFoundError(f'{run}: no {SCALARS} in it or one folder below')
     entries = []
     for file in files:
-        for number, line in enumerate(file.read_text().splitlines(), 1):
+        lines = file.read_text(errors='replace').splitlines()
+        for number, line in enumerate(lines, 1):
             try:
                 entries.append(json.loads(line))
             except json.JSONDecodeError as error:
+                if number == len(lines):
+                    break
                 raise ValueError(f'{file}:{number}: not JSON ({error})') from error
     return entries
 

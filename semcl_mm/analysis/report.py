@@ -58,7 +58,7 @@ def build_report(
         items = ''.join(f'<li>{html.escape(note)}</li>' for note in notes)
         parts.append(f'<ul class="notes">{items}</ul>')
     parts += ['<h2>What was measured</h2>', _table(rows)]
-    if measured_rows(records):
+    if any(row.defined for row in measured_rows(records)):
         parts.append(_picture(_encoded(bars(records)), 'Mean, standard deviation, every run'))
     if any((record.get('label_subset') or {}).get('fraction', 1.0) < 1.0 for record in records):
         try:

@@ -35,10 +35,19 @@ class Row:
     missing: str = ''
     paper_digits: int | None = None
 
+    @property
+    def defined(self) -> list[float]:
+        """The values that are numbers: AP is NaN where the truth holds no such object."""
+        return [value for value in self.values if not math.isnan(value)]
+
     def cells(self) -> tuple[str, ...]:
-        """The texts of :data:`COLUMNS`; what was not measured is an em dash."""
-        mean = statistics.fmean(self.values) if self.values else None
-        std = statistics.stdev(self.values) if len(self.values) > 1 else None
+        """The texts of :data:`COLUMNS`; what was not measured, or is NaN, is an em dash."""
+        values, undefined = self.defined, len(self.values) - len(self.defined)
+        mean = statistics.fmean(values) if values else None
+        std = statistics.stdev(values) if len(values) > 1 else None
+        remarks = ', '.join(
+            filter(None, [f'{undefined} undefined' * bool(undefined), self.missing])
+        )
         difference = None if mean is None or self.paper is None else mean - self.paper
         printed = self.paper_digits
         fine = max(printed or 0, digits(mean or 0.0 if self.paper is None else self.paper))
@@ -49,7 +58,7 @@ class Row:
             _number(self.paper, self.paper_std, printed),
             _number(mean, std, fine),
             UNMEASURED if difference is None else f'{difference:+.{fine}f}',
-            f'{len(self.values)} ({self.missing})' if self.missing else str(len(self.values)),
+            f'{len(values)} ({remarks})' if remarks else str(len(values)),
         )
 
 

@@ -48,13 +48,14 @@ class CityscapesSubmission(BaseMetric):
     """Writes predictions as the benchmark's server takes them; there is no score without labels.
 
     Args:
-        output_dir: Folder for one grey PNG per image, named as the image, with label ids.
+        output_dir: Folder for one grey PNG per image, named as the image, with label ids; None:
+            ``submission`` in the work dir, which our runner fills in.
         kwargs: See MMEngine's ``BaseMetric``.
     """
 
-    def __init__(self, output_dir: str, **kwargs: Any) -> None:
+    def __init__(self, output_dir: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.output_dir = Path(output_dir)
+        self.output_dir = None if output_dir is None else Path(output_dir)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Writes the predictions of a batch."""

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.config.utils import ConfigParsingError
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.visualization import LocalVisBackend
 
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.engine.optim_wrapper import AmpOptimWrapper, OptimWrapper
 from semcl_mm.engine.options import AMP_DTYPES, LOG_BACKENDS
-from semcl_mm.engine.overrides import check_overrides, check_top_level
+from semcl_mm.engine.overrides import check_overrides
 from semcl_mm.engine.resume import checkpoints_newest_first, nothing_to_resume
 
 __all__ = [
@@ -44,18 +44,7 @@ def load_config(args: argparse.Namespace) -> Config:
             that it does not have.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    _require_file(args.config, 'config')
-    try:
-        cfg = Config.fromfile(args.config)
-        check_top_level(cfg._cfg_dict, args.config)  # a Config is no Mapping
-    except SyntaxError as error:  # of the file or of a base, which it does not name
-        text = (error.text or '').strip()
-        raise ValueError(
-            f'{args.config} or a base of it is no Python: {error.msg} '
-            f'in line {error.lineno}: {text}'
-        ) from error
-    except (ImportError, ConfigParsingError) as error:
-        raise ValueError(f'{args.config}: cannot be read as a config: {error}') from error
+    cfg = read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
         check_overrides(cfg._cfg_dict, args.cfg_options)

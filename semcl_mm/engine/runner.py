@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.model import (
     BaseTTAModel,
     MMDistributedDataParallel,
@@ -138,6 +140,14 @@ class Runner(BaseRunner):
         if not isinstance(dataloader, DataLoader) and seed is not None:
             dataloader = seed_samples(dataloader, seed, diff_rank_seed)
         return BaseRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def build_evaluator(self, evaluator: object) -> Evaluator:
+        """Metrics that write files and were told no folder write below the work dir."""
+        built = super().build_evaluator(evaluator)
+        for metric in built.metrics:
+            if getattr(metric, 'output_dir', '') is None:
+                metric.output_dir = Path(self.work_dir) / 'submission'
+        return built
 
     def scale_lr(self, optim_wrapper, auto_scale_lr: dict | None = None) -> None:
         """Scale the learning rate by the batch of an update, accumulated batches included."""

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from mmengine.config import Config
@@ -30,7 +31,8 @@ def paper_blocks(suite: Suite) -> tuple[Block, ...]:
 
     Raises:
         ValueError: no such table, no config that names a cell of it, several pretrainings of
-            which none is the plain one, or no ``starts`` where the paper has ImageNet weights.
+            which none is the plain one, no ``starts`` where the paper has ImageNet weights, or an
+            entry of ``starts``, ``baselines`` or ``seeds`` that none of the runs is meant by.
     """
     numbers = choose_cells(read_paper_numbers(PAPER_NUMBERS), suite.paper, suite.table)
     found: dict[tuple, bool] = {}
@@ -50,11 +52,17 @@ def paper_blocks(suite: Suite) -> tuple[Block, ...]:
         raise ValueError(
             f'{suite.file}: no config names a cell of {suite.paper} Table {suite.table}'
         )
+    for name, mapping in (
+        ('starts', suite.starts),
+        ('baselines', suite.baselines),
+        ('seeds', suite.task_seeds),
+    ):
+        _require_used(mapping, found, f'{suite.file}: {name}')
     blocks = [_block(suite, *key) for key in found]
     blocks += [
         block
         for leaf, tta in dict.fromkeys((leaf, tta) for leaf, _, tta in found)
-        if (block := _baseline(suite, leaf, tta))
+        if (block := _baseline(suite, leaf, tta, numbers))
     ]
     where = f'{suite.file}: {suite.paper} Table {suite.table}'
     return read_blocks(blocks, where)
@@ -115,13 +123,24 @@ def _require_given(suite: Suite, leaf: Path) -> None:
         )
 
 
-def _baseline(suite: Suite, leaf: Path, tta: bool) -> dict | None:
+def _require_used(mapping: Mapping, found: Iterable[tuple], where: str) -> None:
+    names = {path.stem for leaf, start, _ in found for path in (leaf, start) if path}
+    names |= {part for name in names for part in name.split('_')}
+    require_keys(mapping, sorted(names), where)
+
+
+def _baseline(suite: Suite, leaf: Path, tta: bool, numbers: Iterable[dict]) -> dict | None:
     """The same task from other weights, which the paper prints as a row of its own."""
     where = f'{suite.file}: baselines'
     given = _given(suite.baselines, leaf, where)
     if given is None:
         return None
     require_keys(given, ('file', *_CELL_KEYS), where)
+    for key in ('variant', 'model'):
+        printed = sorted({number[key] for number in numbers})
+        if given.get(key, printed[0]) not in printed:
+            near = get_close_matches(given[key], printed, n=1) or printed
+            raise ValueError(f'{where}: {key} {given[key]!r}: the table has {", ".join(near)}')
     options = {f'paper_cell.{key}': value for key, value in given.items() if key != 'file'}
     task = {'config': _name(leaf), 'tta': tta, 'options': options}
     checkpoints = {Path(given['file']).stem: given['file']}

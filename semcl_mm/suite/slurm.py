@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from semcl_mm.engine.run_record import AVERAGED
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.commands import TOOLS, Tools, train_arguments
 from semcl_mm.suite.description import Suite
@@ -25,8 +26,20 @@ flock --timeout {patience} --conflict-exit-code 75 9 || [ $? != 75 ] || {{
     exit 75
 }}
 """
+# state.is_finished in the shell: the record of a test over scales names its protocol.
 _SKIP = """\
-if grep -qs '"status": "finished"' {records}; then
+finished() {{
+    local record
+    for record in {records}; do
+        grep -qs '"status": "finished"' "$record" || continue
+        case $1 in
+            training) grep -q '"protocol": "' "$record" || return 0 ;;
+            *) ! grep -qF "\\"protocol\\": \\"$1\\"" "$record" || return 0 ;;
+        esac
+    done
+    return 1
+}}
+if {conditions}; then
     echo '{name}: finished before'
     exit 0
 fi
@@ -132,16 +145,17 @@ def _script(
         words = shlex.join(train[train.index('--cfg-options') + 1 :])
         line = f'{before}{after.removeprefix(words)} --cfg-options {words}'
     records = f'{shlex.quote(str(folder))}/*/record.json'
+    wanted = ['training', AVERAGED] if cell.tta else ['training']
+    conditions = ' && '.join(f'finished {shlex.quote(kind)}' for kind in wanted)
+    skip = _SKIP.format(records=records, conditions=conditions, name=cell.name)
     if not cell.tta:
-        skip = _SKIP.format(records=records, name=cell.name)
         return f'{head}{skip}{_note(cell, work)}{start}{line}\n'
     test = [*tools.test, cell.config]
     rest = tools.stages(cell, work, 1, None)[-1][len(test) + 1 :]
     last = f'"$(cat {shlex.quote(str(folder))}/last_checkpoint)"'
     launch = ['--launcher', 'slurm']
     return (
-        f'{head}{_note(cell, work)}'
-        f'if ! grep -qs \'"status": "finished"\' {records}; then\n{start}{line}\nfi\n'
+        f'{head}{skip}{_note(cell, work)}if ! finished training; then\n{start}{line}\nfi\n'
         f'srun --kill-on-bad-exit=1 {shlex.join(test)} {last} {shlex.join([*launch, *rest])}\n'
     )
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from semcl_mm.checkpoint import backbone_state, load_backbone, load_file
 from semcl_mm.checkpoint.architecture import infer_architecture
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.registry import MODELS
 
 __all__ = ['RANDOM', 'ShownBackbone', 'open_backbones', 'titles_of']
@@ -86,7 +87,7 @@ def open_backbones(
     """
     titles = titles_of(checkpoints, names)
     if config is not None and not isinstance(config, Config):
-        config = Config.fromfile(config)
+        config = read_config(config)
     inferred = None
     if config is None:
         files = [file for file in checkpoints if file != RANDOM]

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from mmengine.config import Config
 from mmengine.registry import DATASETS, METRICS
 
 from semcl_mm.downstream.depth import DepthMetric
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.engine.data_paths import require_data_paths
 
 from .predictions import evenly_spaced, load_model, names_of, predict
@@ -46,7 +46,7 @@ def draw_depth_maps(
         ValueError: The config is no depth estimator's, or a checkpoint of another model.
     """
     names = names_of(checkpoints, names)
-    cfg = Config.fromfile(config)
+    cfg = read_config(config)
     metric = METRICS.build(cfg.val_evaluator) if cfg.get('val_evaluator') else None
     if not isinstance(metric, DepthMetric):
         raise ValueError(f'{config}: val_evaluator is no DepthMetric: no depth config?')

@@ -13,6 +13,7 @@ from matplotlib.patheffects import Normal, Stroke
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.engine.data_paths import require_data_paths
 
 from .predictions import evenly_spaced, load_model, names_of, predict
@@ -55,7 +56,7 @@ def draw_detections(
     names = names_of(checkpoints, names)
     if not 0 <= score <= 1:
         raise ValueError(f'--score must be in [0, 1], got {score}')
-    cfg = Config.fromfile(config)
+    cfg = read_config(config)
     dataset = _dataset(cfg, split)
     samples = evenly_spaced(dataset, num)
     if 'gt_instances' not in samples[0]['data_samples']:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.cli import user_errors
+from semcl_mm.engine.config_file import read_config
 
 from .backbones import RANDOM, open_backbones
 from .photos import choose_photos
@@ -56,7 +57,7 @@ def split_files(files: list[str]) -> tuple[Config | None, list[str]]:
     Raises:
         ValueError: There is no checkpoint.
     """
-    config = Config.fromfile(files[0]) if files[0].endswith('.py') else None
+    config = read_config(files[0]) if files[0].endswith('.py') else None
     checkpoints = files[config is not None :]
     if not checkpoints:
         raise ValueError(f'no checkpoint to show: give files, or {RANDOM!r}')

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.engine.data_paths import require_data_paths
 
 from .predictions import evenly_spaced, load_model, names_of, predict
@@ -38,7 +38,7 @@ def draw_segmentations(
         ValueError: The config is no segmentor's, or a checkpoint of another model.
     """
     names = names_of(checkpoints, names)
-    cfg = Config.fromfile(config)
+    cfg = read_config(config)
     require_data_paths(cfg.val_dataloader.dataset, 'val_dataloader.dataset')
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
     samples = evenly_spaced(dataset, num)

@@ -1,6 +1,7 @@
 """Charts and the report show what the records say, and the page needs nothing else."""
 
 import json
+import math
 import re
 
 import pytest
@@ -16,6 +17,8 @@ from semcl_mm.analysis.charts import (
     monitors,
     start_colours,
 )
+from semcl_mm.analysis.comparison import compare
+from semcl_mm.analysis.curves import read_scalars
 from semcl_mm.analysis.paper_cells import read_paper_numbers
 from semcl_mm.analysis.report import build_report, measured_tables
 from semcl_mm.analysis.tables import measured_rows, paper_rows
@@ -45,6 +48,28 @@ def test_a_run_without_a_subset_is_the_point_at_all_labels():
     assert line.get_xydata().tolist() == [[10.0, 52.0], [100.0, 80.0]]
     with pytest.raises(ValueError, match='part of the labels'):
         label_fractions(runs[:1])
+
+
+def test_a_metric_that_nothing_defines_is_a_dash_and_no_mean(numbers):
+    runs = [record(0, math.nan), record(1, 80.0)]
+    assert [row.cells()[4:] for row in measured_rows(runs)] == [('80.00', '—', '1 (1 undefined)')]
+    assert [row.cells()[4:] for row in measured_rows(runs[:1])] == [('—', '—', '0 (1 undefined)')]
+    (bar,) = bars(runs).axes[0].patches
+    assert bar.get_width() == pytest.approx(80.0)
+    assert '<h1>Results</h1>' in build_report(runs[:1], numbers)
+    with pytest.raises(ValueError, match=r'mIoU of \S+ is NaN'):
+        compare(runs, runs[0]['name'], runs[1]['name'], 'mIoU')
+    (row, *_) = paper_rows(numbers, [], 'SemCL', '2')
+    row.values.append(math.nan)
+    assert row.cells()[4:] == ('—', '—', '0 (1 undefined)')
+
+
+def test_half_a_last_line_of_a_log_is_left_out_and_other_damage_named(tmp_path):
+    (tmp_path / 'scalars.json').write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "lo')
+    assert read_scalars(tmp_path / 'scalars.json') == [{'step': 1, 'loss': 2.0}]
+    (tmp_path / 'scalars.json').write_text('{"step": 1, "lo\n{"step": 2, "loss": 2.0}\n')
+    with pytest.raises(ValueError, match=r'scalars\.json:1: not JSON'):
+        read_scalars(tmp_path / 'scalars.json')
 
 
 def test_what_monitors_measured_is_drawn_by_value_and_experiment_with_a_line_per_seed(tmp_path):

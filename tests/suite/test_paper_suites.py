@@ -15,10 +15,11 @@ def load(repository, tmp_path, monkeypatch):
     """Loads a suite of the tree where the files exist that it starts from."""
     monkeypatch.chdir(tmp_path)
 
-    def run(name, drop=None, **seeds):
+    def run(name, change=None, **seeds):
         text = (repository / 'suites' / f'{name}.py').read_text()
-        if drop:
-            text = text.replace(drop, '_unused')
+        if change:
+            assert change[0] in text
+            text = text.replace(*change)
         path = tmp_path / f'{name}.py'
         path.write_text(text)
         for line in text.split("'"):
@@ -55,12 +56,26 @@ def test_pixel_contrast_starts_from_imagenet_and_random_runs_fill_no_row(load, n
 
 def test_a_suite_without_the_starts_that_its_table_needs_is_refused(load):
     with pytest.raises(ValueError, match=r'starts: hrnet-w48_cityscapes_\S+ needs a file'):
-        load('pixel_contrast_table_1', drop='starts')
+        load('pixel_contrast_table_1', change=('starts', '_unused'))
 
 
 def places(numbers):
     keys = ('table', 'dataset', 'model', 'backbone', 'variant', 'metric')
     return {tuple(number[key] for key in keys) for number in numbers}
+
+
+@pytest.mark.parametrize(
+    ('name', 'right', 'wrong', 'message'),
+    [
+        ('semcl_table_4', "'swin-t':", "'swin_t':", r"starts: unknown key 'swin_t'; .*swin-t"),
+        ('cacl_table_2', "{\n    'r50': {", "{\n    'r5O': {", r"baselines: unknown key 'r5O'"),
+        ('semcl_table_4', 'Swin IN-22k', 'Swin IN-21k', r"variant 'Swin IN-21k': .* Swin IN-22k"),
+        ('pixcon_table_2', 'voc12aug', 'voc12agu', r"seeds: unknown key 'voc12agu'; .*voc12aug"),
+    ],
+)
+def test_a_name_that_no_run_of_the_table_has_is_refused(load, name, right, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        load(name, change=(right, wrong))
 
 
 @pytest.mark.parametrize('name', ['cacl_table_1', 'cacl_table_2', 'cacl_table_3'])

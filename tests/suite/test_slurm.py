@@ -1,5 +1,6 @@
 """What a Slurm script leaves behind, and what ``submit.sh`` does with nothing left."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import pytest
 from waiting import wait_for
 
+from semcl_mm.analysis.records import write_json
+from semcl_mm.engine.run_record import AVERAGED
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.commands import Tools
 from semcl_mm.suite.reading import read_suite
@@ -64,6 +67,33 @@ def test_a_running_cell_notes_what_it_starts_from(write, tmp_path):
     seen = json.loads((tmp_path / 'seen.json').read_text())
     assert seen == {'state': 'running', 'start': 'x y.pth', 'reason': None}
     assert read_note(cell, tmp_path / 'work')['state'] == 'finished'
+
+
+@pytest.mark.parametrize(
+    ('protocols', 'calls'),
+    [
+        ((), ['train.py', 'test.py']),
+        ((None,), ['test.py']),
+        ((AVERAGED,), ['train.py', 'test.py']),
+        ((None, f'{AVERAGED}, changed'), ['test.py']),
+        ((None, AVERAGED), []),
+    ],
+)
+def test_a_script_that_starts_again_runs_only_what_has_not_finished(
+    write, tmp_path, protocols, calls
+):
+    cell = dataclasses.replace(CELL, tta=True)
+    folder = tmp_path / 'work' / cell.name
+    for number, protocol in enumerate(protocols):
+        record = {'status': 'finished'} | ({'protocol': protocol} if protocol else {})
+        write_json(folder / str(number) / 'record.json', record)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'last_checkpoint').write_text('x.pth')
+    submit = write([cell], 'echo "$@" >> called.txt')
+    subprocess.run(['bash', str(submit.parent / f'{cell.name}.sbatch')], check=True)
+    called = tmp_path / 'called.txt'
+    lines = called.read_text().splitlines() if called.is_file() else []
+    assert [next(word for word in calls if word in line) for line in lines] == calls
 
 
 def test_with_nothing_left_the_table_alone_is_submitted_and_waits_for_nothing(write, tmp_path):

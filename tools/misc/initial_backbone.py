@@ -9,13 +9,13 @@ The fair baseline of a pretraining is the same initialisation without it: pretra
 
 import argparse
 
-from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
 from mmengine.runner import set_random_seed
 
 from semcl_mm.checkpoint import save_checkpoint
 from semcl_mm.cli import user_errors
+from semcl_mm.engine.config_file import read_config
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     with user_errors():
         MMLogger.get_instance('initial_backbone', log_level='WARNING')  # not a line per tensor
         set_random_seed(args.seed)
-        backbone = MODELS.build(Config.fromfile(args.config).model.backbone)
+        backbone = MODELS.build(read_config(args.config).model.backbone)
         backbone.init_weights()
         state = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
         meta = dict(source=f'random initialisation of {args.config}, seed {args.seed}')

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.config import Config
 from PIL import Image, ImageDraw, ImageFont
 
 from semcl_mm.cli import user_errors
 from semcl_mm.datasets import PairDataset, PairDraw
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.registry import DATASETS
 
 PAPER, INK, FAINT, OUTLINE = (255, 255, 255), (32, 36, 44), (120, 128, 140), (255, 64, 96)
@@ -59,7 +59,7 @@ def open_dataset(options: argparse.Namespace) -> PairDataset:
         if options.data_root is None:
             raise ValueError('--index needs --data-root, the folder that it was built from')
         return PairDataset(options.index, options.data_root)
-    config = Config.fromfile(options.config)
+    config = read_config(options.config)
     dataset = config.get('train_dataloader', {}).get('dataset', {})
     if dataset.get('type') not in (PairDataset, 'PairDataset', 'semcl_mm.PairDataset'):
         raise ValueError(f'{options.config}: train_dataloader.dataset is no PairDataset')

@@ -19,6 +19,7 @@ from mmengine.logging import MMLogger
 
 from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.cli import user_errors
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.visualization.backbones import RANDOM, open_backbones, titles_of
 from semcl_mm.visualization.frames import (
     backbone_maps,
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     with user_errors():
         MMLogger.get_instance('visualization', log_level='WARNING')  # not a line per file
         check_out(args.out)
-        config = Config.fromfile(args.config)
+        config = read_config(args.config)
         draw = backbone_rows if args.backbone else head_rows
         frames, shown = draw(config, args)
         save_picture(draw_frames(frames, shown), args.out)

@@ -34,6 +34,7 @@ from semcl_mm.analysis.embeddings import class_cosines, neighbour_purity, tsne
 from semcl_mm.analysis.pictures import save_picture
 from semcl_mm.checkpoint import load_backbone, load_file, load_whole_model
 from semcl_mm.cli import user_errors
+from semcl_mm.engine.config_file import read_config
 from semcl_mm.visualization import RANDOM
 
 LAYERS = ('projection', 'decoder', 'backbone')
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         MMLogger.get_instance('visualization', log_level='WARNING')  # not a line per tensor
         if args.images < 1 or args.pixels < 2 * NEIGHBOURS:
             raise ValueError(f'--images must be at least 1 and --pixels {2 * NEIGHBOURS}')
-        cfg = Config.fromfile(args.config)
+        cfg = read_config(args.config)
         dataset = DATASETS.build(cfg.val_dataloader.dataset)
         step = max(1, len(dataset) // args.images)
         samples = [dataset[index] for index in range(0, len(dataset), step)[: args.images]]

@@ -25,4 +25,4 @@ unlabelled_images = dict(
         pipeline=[dict(type=CheckedImage), dict(type=PackSegInputs)],
     ),
 )
-submission = dict(type=CityscapesSubmission, output_dir='work_dirs/cityscapes_submission')
+submission = dict(type=CityscapesSubmission)  # into WORK_DIR/submission
