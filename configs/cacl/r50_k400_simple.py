@@ -17,6 +17,7 @@ with read_base():
     from .._base_.models.cacl import *
     from .._base_.schedules.cacl_200e import *
 
+expected_start = 'imagenet'
 model.merge(
     dict(
         backbone=dict(backbone, out_indices=(3,)),

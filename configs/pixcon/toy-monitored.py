@@ -27,4 +27,5 @@ model.merge(
     )
 )
 custom_hooks.append(feature_monitor)
-default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
+train_cfg.merge(dict(max_iters=800))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=800)))

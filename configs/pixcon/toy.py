@@ -1,4 +1,4 @@
-"""PixCon-SR on the toy world, half-width ResNet-18, 64 x 64 views, 400 updates of 32 images: for a CPU.
+"""PixCon-SR on the toy world, half-width ResNet-18, 64 x 64 views, 800 updates of 32 images: for a CPU.
 
 Not in the paper.
     tools/train.py configs/pixcon/toy.py
@@ -25,4 +25,5 @@ model.merge(
         mask='center',
     )
 )
-default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
+train_cfg.merge(dict(max_iters=800))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=800)))

@@ -17,6 +17,7 @@ with read_base():
     from .._base_.models.semcl_swin import *
     from .._base_.schedules.semcl_30k import *
 
+expected_start = 'imagenet'
 model.merge(
     dict(
         backbone=dict(backbone, out_indices=(3,)),

@@ -14,6 +14,7 @@ __all__ = [
     'departures',
     'paper_cells',
     'read_paper_numbers',
+    'start_kind',
 ]
 
 #: ``paper_cell.start``: no training, a pretraining of this tree, or weights of other people, which
@@ -104,7 +105,7 @@ def belongs_to(record: dict, cell: dict) -> bool:
     if not record.get('paper_cell') or record['status'] != 'finished':
         return False
     run = _pretraining(record)
-    start = _start(record['initialised_from'], run)
+    start = start_kind(record['initialised_from'])
     algorithm, config = initial_name(record, config=False), Path(run.get('config') or '').stem
     return any(
         own.get('pretraining', algorithm) == algorithm
@@ -126,12 +127,17 @@ def _pretraining(record: dict) -> dict:
     return (initial.get('run') if isinstance(initial, dict) else None) or {}
 
 
-def _start(initial: str | dict, run: Mapping) -> str:
-    """One of :data:`STARTS`: nobody pretrained it, a run of ours did, or whoever made the file."""
-    source = '' if isinstance(initial, str) else initial.get('source') or ''
-    if initial == 'random' or source.startswith('random initialisation'):
+def start_kind(initial: str | dict) -> str:
+    """One of :data:`STARTS`: nobody pretrained it, a run of ours did, or whoever made the file.
+
+    Args:
+        initial: ``initialised_from`` of a record.
+    """
+    if isinstance(initial, str):
+        return initial
+    if (initial.get('source') or '').startswith('random initialisation'):
         return 'random'
-    return 'ours' if run else 'imagenet'
+    return 'ours' if initial.get('run') else 'imagenet'
 
 
 def _is_cell(own: dict, cell: dict) -> bool:

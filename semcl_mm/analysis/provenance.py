@@ -15,6 +15,7 @@ import torch
 from mmengine.config import Config
 
 import semcl_mm
+from semcl_mm.analysis.paper_cells import start_kind
 
 __all__ = [
     'EVALUATION_SET',
@@ -27,6 +28,7 @@ __all__ = [
     'peak_memory',
     'read_published',
     'size_deviations',
+    'start_deviations',
     'versions',
 ]
 
@@ -55,6 +57,7 @@ _NOT_THE_EXPERIMENT = (
     'experiment_name',
     'paper_cell',
     'expected_samples',
+    'expected_start',
     'trust_checkpoint',
 )
 
@@ -154,6 +157,18 @@ def size_deviations(published: Config, samples: Mapping[str, int]) -> dict[str, 
             listed = ' or '.join(f'{number:,}' for number in known)
             found[name] = f'{samples[split]:,} samples, not {about}{listed}'
     return found
+
+
+def start_deviations(cfg: Config, initial: str | dict) -> dict[str, str]:
+    """Whether a run began with other weights than its config says the paper's did.
+
+    Args:
+        cfg: The config; ``expected_start`` is one of
+            :data:`~semcl_mm.analysis.paper_cells.STARTS`, or missing.
+        initial: ``initialised_from`` of the record.
+    """
+    expected, found = read_published(cfg).get('expected_start'), start_kind(initial)
+    return {'start': f'{found}, not {expected}'} if expected not in (None, found) else {}
 
 
 def file_hash(path: str | Path) -> str:

@@ -49,13 +49,18 @@ class CityscapesSubmission(BaseMetric):
 
     Args:
         output_dir: Folder for one grey PNG per image, named as the image, with label ids; None:
-            ``submission`` in the work dir, which our runner fills in.
+            ``submission`` in the work dir.
         kwargs: See MMEngine's ``BaseMetric``.
     """
 
     def __init__(self, output_dir: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.output_dir = None if output_dir is None else Path(output_dir)
+
+    def set_work_dir(self, work_dir: str) -> None:
+        """Where the run is; our runner calls it."""
+        if self.output_dir is None:
+            self.output_dir = Path(work_dir) / 'submission'
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Writes the predictions of a batch."""

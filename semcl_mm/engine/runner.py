@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
 from mmengine.evaluator import Evaluator
@@ -142,11 +141,11 @@ class Runner(BaseRunner):
         return BaseRunner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def build_evaluator(self, evaluator: object) -> Evaluator:
-        """Metrics that write files and were told no folder write below the work dir."""
+        """Metrics that write files below the work dir are told where it is."""
         built = super().build_evaluator(evaluator)
         for metric in built.metrics:
-            if getattr(metric, 'output_dir', '') is None:
-                metric.output_dir = Path(self.work_dir) / 'submission'
+            if hasattr(metric, 'set_work_dir'):
+                metric.set_work_dir(self.work_dir)
         return built
 
     def scale_lr(self, optim_wrapper, auto_scale_lr: dict | None = None) -> None:

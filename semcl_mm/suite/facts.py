@@ -33,6 +33,7 @@ class Facts:
         pairs_of: Data set of the pairs of a pretraining.
         paper_cell: Cell of a paper, if any.
         processes: How many make the batch size of the recipe; None where none does.
+        expected_start: What the paper's pretraining began with, where the config says it.
     """
 
     config_hash: str
@@ -40,6 +41,7 @@ class Facts:
     pairs_of: str | None
     paper_cell: dict | None
     processes: int | None
+    expected_start: str | None = None
 
 
 def read_facts(cells: Iterable[Cell]) -> dict[str, Facts]:
@@ -88,6 +90,7 @@ def _read(cell: Cell) -> Facts:
         config_hash=config_hash(cfg),
         algorithm=getattr(cfg.model.type, '__name__', str(cfg.model.type)),
         pairs_of=cfg.get('pairs_of'),
+        expected_start=cfg.get('expected_start'),
         paper_cell=paper_cell.to_dict() if paper_cell else None,
         processes=recipe // batch if recipe % batch == 0 else None,
     )
@@ -131,7 +134,9 @@ def expected_record(cell: Cell, cells: Mapping[str, Cell], facts: Mapping[str, F
     elif cell.start:
         of = facts[cell.start]
         run = {'algorithm': of.algorithm, 'config': cells[cell.start].config}
-        run |= {'as_published': True, 'pairs_of': of.pairs_of}
+        given = cells[cell.start].start_file or cells[cell.start].options.get('load_from')
+        fits = of.expected_start in (None, 'imagenet' if given else 'random')
+        run |= {'as_published': fits, 'pairs_of': of.pairs_of}
         initial = {'checkpoint': f'{cell.start}.pth', 'source': None, 'run': run}
     return {
         'status': 'finished',

@@ -36,6 +36,7 @@ def paper_blocks(suite: Suite) -> tuple[Block, ...]:
     """
     numbers = choose_cells(read_paper_numbers(PAPER_NUMBERS), suite.paper, suite.table)
     found: dict[tuple, bool] = {}
+    needed = []
     for leaf in _leaves(_DOWNSTREAM):
         text = leaf.read_text()
         if 'paper_cell' not in text or repr(numbers[0]['paper']) not in text:
@@ -44,8 +45,9 @@ def paper_blocks(suite: Suite) -> tuple[Block, ...]:
             if not any(_same_place(own, cell) for cell in numbers):
                 continue
             for start in _starts(leaf, own, numbers):
-                if start is None and own.get('start') == 'imagenet':
-                    _require_given(suite, leaf)
+                given = _parse(start).get('expected_start') if start else own.get('start')
+                if given == 'imagenet':
+                    needed.append(start or leaf)
                 key = leaf, start, own.get('protocol') is not None
                 found[key] = True
     if not found:
@@ -58,6 +60,8 @@ def paper_blocks(suite: Suite) -> tuple[Block, ...]:
         ('seeds', suite.task_seeds),
     ):
         _require_used(mapping, found, f'{suite.file}: {name}')
+    for leaf in needed:
+        _require_given(suite, leaf)
     blocks = [_block(suite, *key) for key in found]
     blocks += [
         block
@@ -116,7 +120,10 @@ def _block(suite: Suite, leaf: Path, start: Path | None, tta: bool) -> dict:
 
 
 def _require_given(suite: Suite, leaf: Path) -> None:
-    if not isinstance(_given(suite.starts, leaf, f'{suite.file}: starts'), str):
+    given = _given(suite.starts, leaf, f'{suite.file}: starts')
+    if isinstance(given, Mapping):
+        given = given.get('options', {}).get('load_from')
+    if not isinstance(given, str):
         raise ValueError(
             f"{suite.file}: starts: {leaf.stem} needs a file, since the paper's run began with "
             'ImageNet weights; give it by the name of the config or of its network'

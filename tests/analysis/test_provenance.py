@@ -3,7 +3,13 @@
 import pytest
 from mmengine.config import Config
 
-from semcl_mm.analysis.provenance import config_hash, deviations, evaluation_hash, size_deviations
+from semcl_mm.analysis.provenance import (
+    config_hash,
+    deviations,
+    evaluation_hash,
+    size_deviations,
+    start_deviations,
+)
 
 LEAF = """
 model = dict(type='Network', width=8)
@@ -56,6 +62,20 @@ def test_other_settings_and_batches_are_named(leaf):
 def test_a_config_may_name_editions_of_a_data_set_or_a_tolerance_or_nothing(expected, found, says):
     published = Config(dict(expected_samples=expected))
     assert size_deviations(published, dict(train=found)).get('training set') == says
+
+
+@pytest.mark.parametrize(
+    ('initial', 'says'),
+    [
+        ('random', 'random, not imagenet'),
+        ({'source': 'random initialisation of x, seed 0'}, 'random, not imagenet'),
+        ({'checkpoint': 'swin.pth', 'source': 'swin', 'run': None}, None),
+        ({'checkpoint': 'x.pth', 'run': {'algorithm': 'SemCL'}}, 'ours, not imagenet'),
+    ],
+)
+def test_a_pretraining_from_other_weights_than_the_papers_departs(initial, says):
+    assert start_deviations(Config(dict(expected_start='imagenet')), initial).get('start') == says
+    assert start_deviations(Config({}), initial) == {}
 
 
 def test_what_a_config_expects_does_not_change_its_hash(leaf):

@@ -137,11 +137,12 @@ def test_two_splits_of_cityscapes_are_one_data_set_that_numbers_every_image(tmp_
 
 def test_a_submission_holds_the_benchmarks_label_of_every_class(tmp_path):
     classes = torch.arange(19).view(1, 1, 19)
-    metric = CityscapesSubmission(output_dir=str(tmp_path / 'out'))
+    metric = CityscapesSubmission()
+    metric.set_work_dir(str(tmp_path))
     sample = dict(pred_sem_seg=dict(data=classes), img_path='x/berlin_1_leftImg8bit.png')
     metric.process({}, [sample])
     assert metric.evaluate(size=1) == {'images_written': 1}
-    written = np.asarray(Image.open(tmp_path / 'out/berlin_1_leftImg8bit.png'))
+    written = np.asarray(Image.open(tmp_path / 'submission/berlin_1_leftImg8bit.png'))
     # road 7, sidewalk 8, building 11 … bicycle 33, as the benchmark's table of labels has them
     expected = '7 8 11 12 13 17 19 20 21 22 23 24 25 26 27 28 31 32 33'
     assert written.tolist() == [[int(label) for label in expected.split()]]

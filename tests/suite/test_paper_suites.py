@@ -67,6 +67,8 @@ def places(numbers):
 @pytest.mark.parametrize(
     ('name', 'right', 'wrong', 'message'),
     [
+        ('semcl_table_4', 'starts = {', '_unused = {', r'starts: (r50|swin-t)_\S+ needs a file'),
+        ('cacl_table_2', 'starts = {', '_unused = {', r'starts: r50_k400\S* needs a file'),
         ('semcl_table_4', "'swin-t':", "'swin_t':", r"starts: unknown key 'swin_t'; .*swin-t"),
         ('cacl_table_2', "{\n    'r50': {", "{\n    'r5O': {", r"baselines: unknown key 'r5O'"),
         ('semcl_table_4', 'Swin IN-22k', 'Swin IN-21k', r"variant 'Swin IN-21k': .* Swin IN-22k"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from semcl_mm.analysis.provenance import peak_memory
+from semcl_mm.analysis.provenance import peak_memory, start_deviations
 from semcl_mm.analysis.records import RECORD_NAME, write_json
 from semcl_mm.engine.run_record import (
     describe,
@@ -49,6 +49,9 @@ class RunRecordHook(Hook):
         self.record = {**describe(runner), **(carried or {})}
         self.record.setdefault('run_id', uuid.uuid4().hex[:12])
         self.record.setdefault('initialised_from', initial_weights(runner))
+        departures = start_deviations(runner.cfg, self.record['initialised_from'])
+        self.record['deviations'] = self.record['deviations'] | departures
+        self.record['as_published'] = not self.record['deviations']
         self.record.setdefault('metrics_best', {})
         self.record['resumed_from'] = runner.resumed_from
         self._wall_before = self.record.get('wall_seconds', 0.0)
