@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import DATASETS
+from mmseg.datasets import BaseSegDataset
 
 from semcl_mm.analysis.provenance import config_hash
 from semcl_mm.engine.command_line import train_config
@@ -80,6 +82,11 @@ def _read(cell: Cell) -> Facts:
         raise ValueError(f'{cell.where}: {cell.config} is a pretraining, which measures nothing')
     if cell.tta and 'tta_pipeline' not in cfg:
         raise ValueError(f'{cell.where}.tta: {cell.config} has no tta_pipeline')
+    if cell.labels is not None:
+        dataset = cfg.train_dataloader.dataset.dataset.type
+        dataset = DATASETS.get(dataset) if isinstance(dataset, str) else dataset
+        if not issubclass(dataset, BaseSegDataset):
+            raise ValueError(f'{cell.where}.labels: {cell.config} is no segmentation')
     start = cfg.get('load_from')
     if start and '://' not in start and not Path(start).is_file():
         raise ValueError(f'{cell.where}: load_from: no checkpoint {start}')

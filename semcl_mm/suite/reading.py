@@ -18,6 +18,7 @@ from semcl_mm.suite.values import (
     read_options,
     read_seeds,
     require_keys,
+    require_name,
 )
 
 __all__ = ['read_blocks', 'read_suite']
@@ -40,7 +41,8 @@ def read_suite(path: str | Path) -> Suite:
     """
     path = Path(path)
     if not path.is_file():
-        near = get_close_matches(path.stem, [p.stem for p in (REPOSITORY / 'suites').glob('*.*')])
+        known = [p.name for p in (REPOSITORY / 'suites').glob('*.*')]
+        near = get_close_matches(f'{path.stem}{path.suffix or ".py"}', known)
         hint = f'; did you mean {", ".join(f"suites/{n}" for n in near)}?' if near else ''
         raise FileNotFoundError(f'no suite file {path}{hint}')
     content = _load(path)
@@ -94,7 +96,9 @@ def read_blocks(entries: Iterable[Mapping], where: str, numbered: bool = True) -
         given_checkpoints = entry.get('checkpoints', {'random': 'random'})
         read_mapping(given_checkpoints, f'{place}: checkpoints')
         checkpoints = {
-            str(name): _checkpoint(str(name), given, shared, f'{place}: checkpoints.{name}')
+            require_name(str(name), f'{place}: checkpoints'): _checkpoint(
+                str(name), given, shared, f'{place}: checkpoints.{name}'
+            )
             for name, given in given_checkpoints.items()
         }
         for checkpoint in checkpoints.values():
@@ -164,4 +168,5 @@ def _task(given: Any, shared: Mapping, where: str) -> Task:
     if labels is not None and not (isinstance(labels, (int, float)) and 0 < labels <= 1):
         raise ValueError(f'{where}.labels: must be a share in (0, 1], got {labels!r}')
     name = given.get('name', Path(config).stem + ('' if labels is None else f'_labels{labels:g}'))
+    require_name(str(name), f'{where}.name')
     return Task(config, name, options, bool(given.get('tta', False)), labels, where)

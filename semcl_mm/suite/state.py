@@ -55,9 +55,14 @@ def require_same(cell: Cell, facts: Facts, work: Path) -> None:
     Raises:
         ValueError: naming folder and cell.
     """
-    if cell.kind == 'initial':
-        return
     note, start = read_note(cell, work), start_of(cell)
+    if cell.kind == 'initial':
+        if note.get('config_hash', facts.config_hash) != facts.config_hash:
+            raise ValueError(
+                f'{work / cell.name}.pth was made for another config or other options than '
+                f'{cell.where} says now; move it away or choose another --work-dir'
+            )
+        return
     if note.get('start', start) != start:
         before, now = (text or 'its own initialisation' for text in (note['start'], start))
         raise ValueError(

@@ -16,6 +16,7 @@ __all__ = [
     'read_options',
     'read_seeds',
     'require_keys',
+    'require_name',
 ]
 
 
@@ -46,11 +47,20 @@ def find_config(text: Any, where: str) -> str:
     raise ValueError(f'{where}: no config {text}{hint}')
 
 
+def require_name(name: str, where: str) -> str:
+    """A name that can be part of a folder's, which must stay in the work dir."""
+    if not name or '/' in name or name.startswith('.'):
+        raise ValueError(f'{where}: {name!r} cannot be part of the name of a folder')
+    return name
+
+
 def read_seeds(given: Any, where: str) -> tuple[int, ...]:
     """One seed or several different ones."""
     seeds = [given] if isinstance(given, int) else given
     if not isinstance(seeds, (list, tuple, range)) or not all(isinstance(s, int) for s in seeds):
         raise ValueError(f'{where}: seeds must be whole numbers, got {given!r}')
+    if any(seed < 0 for seed in seeds):
+        raise ValueError(f'{where}: seeds must not be negative, got {given!r}')
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f'{where}: seeds must be different numbers, at least one; got {given!r}')
     return tuple(seeds)

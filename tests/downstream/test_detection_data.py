@@ -74,6 +74,17 @@ BROKEN = {
     "the list 'images' is empty": dict(images=[]),
     "no list 'categories'": dict(categories=None),
     r"images\[0\] has no 'width'": dict(images=[dict(id=1, file_name='a.png', height=3)]),
+    r"images\[0\]: width '64' is no number": dict(
+        images=[dict(id=1, file_name='a.png', height=3, width='64')]
+    ),
+    r'images\[0\]: file_name None is no text': dict(
+        images=[dict(id=1, file_name=None, height=3, width=4)]
+    ),
+    r'annotations\[2\]: image_id \[1\] is no id': dict(annotation=annotation(9, image=[1])),
+    'annotation 9: area None is not a number': dict(annotation=annotation(9, area=None)),
+    "two categories are called 'cat'": dict(
+        categories=[dict(id=7, name='cat'), dict(id=3, name='cat')]
+    ),
 }
 
 

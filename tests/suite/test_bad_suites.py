@@ -7,8 +7,10 @@ from mmengine.registry import MODELS
 
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.command_line import main, suite_parser
+from semcl_mm.suite.facts import read_facts
 from semcl_mm.suite.reading import read_suite
 from semcl_mm.suite.start_files import check_start_files
+from semcl_mm.suite.state import require_same, write_note
 
 SEGMENT = 'configs/segmentation/upernet_r18_toy.py'
 TASK = f'downstream: [{SEGMENT}]\n'
@@ -29,6 +31,9 @@ TASK = f'downstream: [{SEGMENT}]\n'
         ('paper: SemCL\ntable: 2\nbaselines: x', r'baselines: must be a mapping'),
         (TASK + 'prepare: [3]', r'prepare\[0\]: must be a command'),
         (TASK + 'data: [data/coco]', r'data: must be a mapping'),
+        (f'downstream: [{{config: {SEGMENT}, name: ../x}}]', r"\.name: '\.\./x' cannot be part"),
+        (TASK + 'checkpoints: {a/b: random}', r"checkpoints: 'a/b' cannot be part"),
+        (TASK + 'seeds: [-1]', r'seeds must not be negative'),
         ('[downstream]', r'must be a mapping'),
         ('a: [', r'no YAML'),
     ],
@@ -46,6 +51,32 @@ def test_a_python_suite_that_fails_is_named(tmp_path, line):
     path.write_text(f'{line}\n')
     with pytest.raises(ValueError, match=r'mine\.py: cannot be read: \w+: '):
         read_suite(path)
+
+
+def test_a_suite_that_is_not_there_is_likely_the_nearest_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'did you mean suites/toy\.py'):
+        read_suite(tmp_path / 'toy')
+
+
+@pytest.mark.parametrize(
+    'config',
+    ['configs/detection/mask-rcnn_r18_toy.py', 'configs/depth/upernet-depth_r18-narrow_toy.py'],
+)
+def test_a_share_of_the_labels_of_another_task_than_segmentation_is_named(config, repository):
+    cell = Cell('d_seed0', 'downstream', config, 0, labels=0.1, where='mine: downstream[0]')
+    with pytest.raises(ValueError, match=r'mine: downstream\[0\]\.labels: .* is no segmentation'):
+        read_facts([cell])
+
+
+def test_initial_weights_of_another_config_are_not_taken_again(tmp_path, repository):
+    cell = Cell('initial_r_seed0', 'initial', SEGMENT, 0, where='mine: checkpoints.r')
+    facts = read_facts([cell])[cell.name]
+    require_same(cell, facts, tmp_path)
+    write_note(cell, tmp_path, config_hash=facts.config_hash)
+    require_same(cell, facts, tmp_path)
+    write_note(cell, tmp_path, config_hash='another')
+    with pytest.raises(ValueError, match=r'initial_r_seed0\.pth was made for another config'):
+        require_same(cell, facts, tmp_path)
 
 
 def weights(config, path):

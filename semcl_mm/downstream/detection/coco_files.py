@@ -13,10 +13,13 @@ from semcl_mm.datasets.image_files import DataError, read_bytes
 
 __all__ = ['CheckedCOCO', 'read_coco']
 
-_NEEDED = {
-    'images': ('id', 'file_name', 'width', 'height'),
-    'annotations': ('id', 'image_id', 'category_id', 'bbox'),
-    'categories': ('id', 'name'),
+_ID, _NUMBER = (int, str), (int, float)
+_KINDS = {_ID: 'no id', _NUMBER: 'no number', str: 'no text', list: 'not four numbers'}
+# what each entry must hold, and of which kind
+_NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
+    'images': {'id': _ID, 'file_name': str, 'width': _NUMBER, 'height': _NUMBER},
+    'annotations': {'id': _ID, 'image_id': _ID, 'category_id': _ID, 'bbox': list},
+    'categories': {'id': _ID, 'name': str},
 }
 
 
@@ -49,6 +52,9 @@ def read_coco(path: str | Path) -> dict:
     for group in ('images', 'categories'):
         if not identifiers[group]:
             raise DataError(f'{path}: the list {group!r} is empty')
+    names = [category['name'] for category in content['categories']]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f'{path}: two categories are called {", ".join(map(repr, twice))}')
     for annotation in content['annotations']:
         where = f'{path}: annotation {annotation["id"]}'
         if annotation['image_id'] not in identifiers['images']:
@@ -56,10 +62,11 @@ def read_coco(path: str | Path) -> dict:
         if annotation['category_id'] not in identifiers['categories']:
             raise DataError(f'{where} has the unknown category {annotation["category_id"]}')
         box = annotation['bbox']
-        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        if len(box) != 4 or not all(map(_is_number, box)):
             raise DataError(f'{where}: bbox {box!r} is not four numbers (x, y, width, height)')
         annotation.setdefault('iscrowd', 0)
-        annotation.setdefault('area', max(box[2], 0) * max(box[3], 0))
+        if not _is_number(annotation.setdefault('area', max(box[2], 0) * max(box[3], 0))):
+            raise DataError(f'{where}: area {annotation["area"]!r} is not a number')
     return content
 
 
@@ -124,6 +131,11 @@ def _identifiers(content: dict, group: str, path: str | Path) -> set:
         absent = [key for key in _NEEDED[group] if not isinstance(entry, dict) or key not in entry]
         if absent:
             raise DataError(f'{path}: {group}[{number}] has no {absent[0]!r}')
+        for key, kind in _NEEDED[group].items():
+            if not isinstance(entry[key], kind) or isinstance(entry[key], bool):
+                raise DataError(
+                    f'{path}: {group}[{number}]: {key} {entry[key]!r} is {_KINDS[kind]}'
+                )
         if entry['id'] in known:
             raise DataError(f'{path}: the id {entry["id"]} is there twice in {group!r}')
         known.add(entry['id'])
