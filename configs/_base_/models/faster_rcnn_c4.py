@@ -32,7 +32,7 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
-        pad_size_divisor=32,
+        pad_size_divisor=1,  # as Detectron2 without a pyramid
     ),
     backbone=None,
     rpn_head=dict(
@@ -86,7 +86,7 @@ model = dict(
                 type=MaxIoUAssigner,
                 pos_iou_thr=0.7,
                 neg_iou_thr=0.3,
-                min_pos_iou=0.3,
+                min_pos_iou=1e-6,  # Detectron2: the best anchor of a box, however small its IoU
                 match_low_quality=True,
                 ignore_iof_thr=-1,
             ),
