@@ -190,10 +190,11 @@ def test_resuming_an_empty_work_dir_warns_also_where_the_run_starts_from_a_check
     tmp_path, repository, monkeypatch
 ):
     from semcl_mm.engine import command_line
+    from semcl_mm.engine.options import train_parser
 
     said = []
     monkeypatch.setattr(command_line, 'print_log', lambda text, *rest: said.append(text))
     words = [str(repository / 'configs/semcl/toy.py'), '--work-dir', str(tmp_path), '--resume']
     words += ['--cfg-options', 'load_from=full.pth']
-    command_line.train_config(command_line.train_parser().parse_args(words))
+    command_line.train_config(train_parser().parse_args(words))
     assert said == [nothing_to_resume(tmp_path, 'toy.py')]
