@@ -49,6 +49,11 @@ class LabelSubset(Dataset):
             holds what is no class.
     """
 
+    @staticmethod
+    def takes(dataset: type) -> bool:
+        """Whether it can choose from data sets of this class."""
+        return issubclass(dataset, BaseSegDataset)
+
     def __init__(
         self, dataset: Mapping | BaseSegDataset, fraction: float, subset_seed: int = 0
     ) -> None:

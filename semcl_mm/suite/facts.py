@@ -7,7 +7,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS
-from mmseg.datasets import BaseSegDataset
 
 from semcl_mm.analysis.provenance import config_hash
 from semcl_mm.engine.command_line import train_config
@@ -83,9 +82,12 @@ def _read(cell: Cell) -> Facts:
     if cell.tta and 'tta_pipeline' not in cfg:
         raise ValueError(f'{cell.where}.tta: {cell.config} has no tta_pipeline')
     if cell.labels is not None:
-        dataset = cfg.train_dataloader.dataset.dataset.type
-        dataset = DATASETS.get(dataset) if isinstance(dataset, str) else dataset
-        if not issubclass(dataset, BaseSegDataset):
+        subset = cfg.train_dataloader.dataset
+        wrapper, dataset = (
+            DATASETS.get(kind) if isinstance(kind, str) else kind
+            for kind in (subset.type, subset.dataset.type)
+        )
+        if not wrapper.takes(dataset):
             raise ValueError(f'{cell.where}.labels: {cell.config} is no segmentation')
     start = cfg.get('load_from')
     if start and '://' not in start and not Path(start).is_file():
