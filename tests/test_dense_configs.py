@@ -124,19 +124,24 @@ def test_a_vit_makes_a_training_step_and_predicts_an_image_larger_than_its_windo
     assert result.pred_sem_seg.data.shape == (1, 44, 57)
 
 
+def of_the_experiment(code, repository):
+    """The lines that code with the experiment's functions prints."""
+    return subprocess.run(
+        ['bash', '-euc', f'source tools/experiments/dense.sh; {code}'],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+
+
 @pytest.mark.parametrize('data', ['camvid', 'voc', 'coco'])
 def test_the_experiment_finds_a_config_of_every_method_on_each_of_its_data(data, repository):
     script = (repository / 'tools/experiments/dense_camvid.sh').read_text()
     methods = re.search(r'METHODS:-([\w -]+)', script)[1].split()
     assert len(methods) >= 7
     loop = f'for method in {" ".join(methods)}; do pretraining_of "$method" {data}; done'
-    named = subprocess.run(
-        ['bash', '-euc', f'source tools/experiments/dense.sh; {loop}'],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    named = of_the_experiment(loop, repository)
     assert len(named) == len(methods)
     assert [path for path in named if not (repository / path).is_file()] == []
 
@@ -148,13 +153,7 @@ def test_the_experiment_judges_each_method_beside_a_random_start_of_the_same_net
         'echo $method $protocol $baseline $(initial_of $arm 3) '
         '$(downstream_of $arm $protocol camvid); done; done; done'
     )
-    lines = subprocess.run(
-        ['bash', '-euc', f'source tools/experiments/dense.sh; {loop}'],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
+    lines = of_the_experiment(loop, repository)
     method, baseline = lines[::2], lines[1::2]
     assert method == baseline, 'the same start, judged by the same config'
     assert {tuple(line.split()[:3]) for line in lines} == {

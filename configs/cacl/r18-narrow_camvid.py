@@ -1,7 +1,7 @@
 """CACL on CamVid's frames 1 s apart with a half-width ResNet-18, 96 x 96 views, 800 updates of 16 pairs: for a CPU.
 
-Not in the paper. LARS is made for batches of hundreds: here SGD. A small rate, a queue of a third of the
-frames and the hard cycle for the reasons that docs/cacl.md gives.
+Not in the paper. LARS is made for batches of hundreds: here SGD. A small rate, a queue of a
+quarter of the pairs and the hard cycle for the reasons that docs/cacl.md gives.
     tools/train.py configs/cacl/r18-narrow_camvid.py
 """
 

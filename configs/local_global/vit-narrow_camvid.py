@@ -1,7 +1,8 @@
 """Local-to-global pretraining of a small ViT on CamVid, 64 x 64 views, 800 updates of 32 images: for a CPU.
 
-Not in the paper; a pretraining of tools/experiments/dense_camvid.sh. MoCo v2's colours without blur: with
-SimCLR's, which are twice as strong, so short a training hardly leaves its start. float32, 3e-4 and a temperature of 0.2, for the same reason.
+Not in the paper; a pretraining of tools/experiments/dense_camvid.sh. MoCo v2's colours without blur (SimCLR's are twice
+as strong), float32, lr 3e-4 and a temperature of 0.2: otherwise so short a training hardly leaves its start
+(docs/local_global.md).
     tools/train.py configs/local_global/vit-narrow_camvid.py
 """
 

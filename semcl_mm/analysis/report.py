@@ -123,7 +123,7 @@ def _table(rows: Sequence[Row]) -> str:
             f'<td{" class=number" if place > 2 else ""}>{html.escape(cell)}</td>'
             for place, cell in enumerate(row.cells())
         ]
-        kind = ' class="ours"' if row.values else ''
+        kind = ' class="ours"' if row.defined else ''
         body.append(f'<tr{kind}>{"".join(cells)}</tr>')
     rows_html = '\n'.join(body)
     return (

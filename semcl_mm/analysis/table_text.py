@@ -45,9 +45,8 @@ class Row:
         values, undefined = self.defined, len(self.values) - len(self.defined)
         mean = statistics.fmean(values) if values else None
         std = statistics.stdev(values) if len(values) > 1 else None
-        remarks = ', '.join(
-            filter(None, [f'{undefined} undefined' * bool(undefined), self.missing])
-        )
+        remarks = [f'{undefined} undefined'] if undefined else []
+        remarks = ', '.join([*remarks, self.missing] if self.missing else remarks)
         difference = None if mean is None or self.paper is None else mean - self.paper
         printed = self.paper_digits
         fine = max(printed or 0, digits(mean or 0.0 if self.paper is None else self.paper))

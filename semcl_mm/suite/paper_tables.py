@@ -17,7 +17,7 @@ __all__ = ['PAPER_NUMBERS', 'paper_blocks']
 
 PAPER_NUMBERS = REPOSITORY / 'configs' / 'paper_numbers.csv'
 #: What a baseline may say about the row that it stands in.
-_CELL_KEYS = ('variant', 'model', 'metric', 'start', 'also')
+_BASELINE_KEYS = ('variant', 'model', 'metric', 'start', 'also')
 _PRETRAININGS = ('semcl', 'pixcon', 'cacl', 'local_global')
 _DOWNSTREAM = ('segmentation', 'detection', 'depth', 'pixel_contrast')
 
@@ -142,10 +142,10 @@ def _baseline(suite: Suite, leaf: Path, tta: bool, numbers: Iterable[dict]) -> d
     given = _given(suite.baselines, leaf, where)
     if given is None:
         return None
-    require_keys(given, ('file', *_CELL_KEYS), where)
+    require_keys(given, ('file', *_BASELINE_KEYS), where)
     for key in ('variant', 'model'):
         printed = sorted({number[key] for number in numbers})
-        if given.get(key, printed[0]) not in printed:
+        if key in given and given[key] not in printed:
             near = get_close_matches(given[key], printed, n=1) or printed
             raise ValueError(f'{where}: {key} {given[key]!r}: the table has {", ".join(near)}')
     options = {f'paper_cell.{key}': value for key, value in given.items() if key != 'file'}

@@ -76,6 +76,8 @@ def test_a_config_may_name_editions_of_a_data_set_or_a_tolerance_or_nothing(expe
 def test_a_pretraining_from_other_weights_than_the_papers_departs(initial, says):
     assert start_deviations(Config(dict(expected_start='imagenet')), initial).get('start') == says
     assert start_deviations(Config({}), initial) == {}
+    from_noise = Config(dict(expected_start='random'))
+    assert bool(start_deviations(from_noise, initial)) == (says != 'random, not imagenet')
 
 
 def test_what_a_config_expects_does_not_change_its_hash(leaf):

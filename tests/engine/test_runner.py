@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric
 from mmengine.optim import LinearLR, PolyLR
 from mmpretrain.models import ResNet
 from tiny_run import TinyBackbone, tiny_config, tiny_model
@@ -34,6 +35,17 @@ def test_pretrained_reaches_backbone_and_target(tmp_path, train, monkeypatch):
     for state in loaded.values():
         for key, value in weights.items():
             assert torch.equal(state[key], value), key
+
+
+def test_a_metric_that_writes_below_the_work_dir_is_told_where_it_is(tmp_path, train):
+    class Writes(BaseMetric):
+        process = compute_metrics = None
+
+        def set_work_dir(self, work_dir):
+            self.told = work_dir
+
+    runner = train(tmp_path / 'run', max_iters=1)
+    assert runner.build_evaluator([Writes()]).metrics[0].told == str(tmp_path / 'run')
 
 
 def test_pretrained_weights_of_another_backbone_stop_the_run(tmp_path, train):

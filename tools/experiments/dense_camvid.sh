@@ -6,8 +6,8 @@
 # linear protocol (a 1 x 1 convolution on frozen features) and fine-tuning, scored on CamVid's val images. Needs data/camvid
 # and, if chosen, data/VOCdevkit/VOC2012 or data/coco. JOBS runs of one thread each go side by side; what is finished is not
 # run again. METHODS='moco-v2 pixcon-sr' runs some of them, PROTOCOLS=linear one protocol. PRETRAIN_OPTIONS='train_cfg.max_iters=1000'
-# are --cfg-options of the pretrainings; AMP=bf16 trains the ResNets in bfloat16, which a CPU with such instructions does twice
-# as fast (a ViT of this size hardly leaves its start in it). SemCL needs data/semcl/{camvid,voc,coco}.pairs, see docs/results.md.
+# are --cfg-options of the pretrainings; AMP=bf16 trains the ResNets in bfloat16, which a CPU with such instructions does
+# 1.3 to 1.9 times as fast (the ViT stays in float32). SemCL needs data/semcl/{camvid,voc,coco}.pairs, see docs/results.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 data=${DATA:-camvid}

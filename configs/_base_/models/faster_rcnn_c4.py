@@ -1,5 +1,8 @@
 """Faster R-CNN on ResNet C4, Detectron2's settings with a norm behind the last stage (MoCo's).
 
+Not as there: an anchor that the RPN takes because it is the best of some box is matched with that
+box; in Detectron2 with the box that it overlaps most.
+
 A leaf fills in ``backbone`` (its ``type`` becomes ``C4ResNet``) and ``num_classes``.
 """
 

@@ -16,6 +16,7 @@ from semcl_mm.engine import (
     MomentumUpdateHook,
 )
 
+expected_start = 'random'
 train_cfg = dict(type=IterBasedTrainLoop, max_iters=93800)
 optim_wrapper = dict(
     type=AmpOptimWrapper,

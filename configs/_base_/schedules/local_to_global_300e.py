@@ -11,6 +11,7 @@ from torch.optim import AdamW
 
 from semcl_mm.engine import AmpOptimWrapper, GroupedOptimWrapperConstructor
 
+expected_start = 'random'
 train_cfg = dict(type=IterBasedTrainLoop, max_iters=187500)
 optim_wrapper = dict(
     type=AmpOptimWrapper,

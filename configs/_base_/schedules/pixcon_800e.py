@@ -13,6 +13,7 @@ from torch.optim import SGD
 from semcl_mm.engine import AmpOptimWrapper, MomentumUpdateHook
 from semcl_mm.engine.hooks import EpochResumeHook
 
+expected_start = 'random'
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=800)
 optim_wrapper = dict(
     type=AmpOptimWrapper,
