@@ -165,7 +165,7 @@ def _load_safetensors(path: Path) -> dict[str, Any]:
 
 
 def save_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike) -> Path:
-    """Writes a checkpoint; a reader never sees half of it.
+    """Writes a checkpoint; a reader never sees half of it, and equal content is equal bytes.
 
     Args:
         checkpoint: ``{'state_dict': …, 'meta': …}`` or, for other libraries, bare tensors.
@@ -185,7 +185,8 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike) -> P
         if path.suffix == '.safetensors':
             _save_safetensors(checkpoint, temporary)
         else:
-            torch.save(dict(checkpoint), temporary)
+            with open(temporary, 'wb') as file:  # by name, torch would write the name into it
+                torch.save(dict(checkpoint), file)
         # mkstemp is for the owner's eyes only; a published file has the usual permissions.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)

@@ -15,7 +15,7 @@ from semcl_mm.suite.local_run import LocalRun
 from semcl_mm.suite.paper_tables import paper_blocks
 from semcl_mm.suite.reading import read_suite
 from semcl_mm.suite.slurm import write_scripts
-from semcl_mm.suite.start_files import check_start_files
+from semcl_mm.suite.starts import check_starts
 from semcl_mm.suite.state import is_finished, start_of
 from semcl_mm.suite.summary import write_summary
 
@@ -66,14 +66,14 @@ def main(args: argparse.Namespace, tools: Tools | None = None) -> int:
         print(write_summary(suite, cells, facts, work))
         return 0
     processes = _processes(args.gpus or suite.gpus, cells, facts)
-    check_start_files(cell for cell in cells if not is_finished(cell, work))
+    left = [cell for cell in cells if not is_finished(cell, work)]
+    check_starts(left, {cell.name: cell for cell in cells})
     run = LocalRun(cells, facts, work, args.jobs, processes, tools, _say, gpus=gpu_names())
     if args.dry_run:
         _list(cells, work, processes)
         return 0
     _require_data(suite)
     if args.slurm:
-        left = [cell for cell in cells if not is_finished(cell, work)]
         options = [f'--{option.removeprefix("--")}' for option in args.slurm_options]
         submit = write_scripts(
             suite, left, work, processes, args.slurm, options, tools, args.seeds or ()

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import torch
 
-from semcl_mm.engine.resume import checkpoints_newest_first
 from semcl_mm.suite import REPOSITORY
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.facts import label_words, option_words
 
-__all__ = ['Tools', 'last_checkpoint', 'train_arguments']
+__all__ = ['Tools', 'train_arguments']
 
 TOOLS = REPOSITORY / 'tools'
 
@@ -57,18 +56,6 @@ def train_arguments(cell: Cell, folder: Path, start: str | None) -> list[str]:
     if start is not None:
         words += ['--pretrained', start]
     return words + label_words(cell) + _options(cell)
-
-
-def last_checkpoint(folder: Path) -> Path:
-    """The newest checkpoint of a run.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    for path in checkpoints_newest_first(folder):
-        if path.is_file():
-            return path
-    raise FileNotFoundError(f'{folder}: a finished run without a checkpoint')
 
 
 def environment(gpus: Sequence[str] = ()) -> dict[str, str]:

@@ -10,10 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from semcl_mm.suite.cells import Cell
-from semcl_mm.suite.commands import Tools, as_text, environment, last_checkpoint
+from semcl_mm.suite.commands import Tools, as_text, environment
 from semcl_mm.suite.facts import Facts
 from semcl_mm.suite.progress import clock, duration, fraction_done, seconds_left
-from semcl_mm.suite.state import is_finished, is_trained, require_same, start_of, take, write_note
+from semcl_mm.suite.state import (
+    is_finished,
+    is_trained,
+    last_checkpoint,
+    require_same,
+    start_of,
+    take,
+    write_note,
+)
 
 __all__ = ['LocalRun']
 

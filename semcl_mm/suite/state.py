@@ -1,12 +1,15 @@
 """How far a cell has come, by what it left behind."""
 
 import fcntl
+import functools
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from semcl_mm.analysis.provenance import file_hash
 from semcl_mm.analysis.records import collect, write_json
+from semcl_mm.engine.resume import checkpoints_newest_first
 from semcl_mm.engine.run_record import AVERAGED
 from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.facts import Facts
@@ -16,6 +19,8 @@ __all__ = [
     'NOTE',
     'is_finished',
     'is_held',
+    'is_trained',
+    'last_checkpoint',
     'read_note',
     'require_same',
     'results',
@@ -75,11 +80,48 @@ def require_same(cell: Cell, facts: Facts, work: Path) -> None:
                 f'{work / cell.name} holds a run of another config or other options than '
                 f'{cell.where} says now; move it away or choose another --work-dir'
             )
+        used, file = record.get('initialised_from'), _start_on_disk(cell, work)
+        if file and isinstance(used, dict) and used.get('sha256') not in (None, _hash(file)):
+            raise ValueError(
+                f'{work / cell.name} holds a run from {file} as it was before; the file has been '
+                f'replaced since. Move the run away or choose another --work-dir'
+            )
 
 
 def start_of(cell: Cell) -> str | None:
     """The cell or file that a cell starts from; None: its own initialisation."""
     return cell.start or cell.start_file or cell.options.get('load_from')
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """The newest checkpoint of a run.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for path in checkpoints_newest_first(folder):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f'{folder}: a finished run without a checkpoint')
+
+
+def _start_on_disk(cell: Cell, work: Path) -> Path | None:
+    """The checkpoint that a cell starts from; None: its own initialisation, or it is not here."""
+    places = [Path(start_of(cell) or '')]
+    if cell.start:
+        places = [work / f'{cell.start}.pth', *checkpoints_newest_first(work / cell.start)]
+    return next((place for place in places if place.is_file()), None)
+
+
+def _hash(file: Path) -> str:
+    """Of a file's content, read again only if it has been written again."""
+    stat = file.stat()
+    return _hash_of(file, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.cache
+def _hash_of(file: Path, size: int, written: int) -> str:
+    return file_hash(file)
 
 
 def read_note(cell: Cell, work: Path) -> dict:

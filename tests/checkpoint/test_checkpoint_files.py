@@ -170,6 +170,13 @@ def test_a_saved_checkpoint_comes_back_with_its_meta(suffix, tmp_path):
 
 
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_equal_content_is_equal_bytes(tmp_path, suffix):
+    content = {'state_dict': {'a': torch.ones(3)}, 'meta': {'source': 'x'}}
+    one, two = (save_checkpoint(content, tmp_path / f'{name}.{suffix}') for name in 'ab')
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
 def test_a_write_that_fails_leaves_the_old_file(suffix, tmp_path):
     path = save_checkpoint({'state_dict': {'a': torch.ones(1)}}, tmp_path / f'x.{suffix}')
     before = path.read_bytes()

@@ -9,7 +9,7 @@ from semcl_mm.suite.cells import Cell
 from semcl_mm.suite.command_line import main, suite_parser
 from semcl_mm.suite.facts import read_facts
 from semcl_mm.suite.reading import read_suite
-from semcl_mm.suite.start_files import check_start_files
+from semcl_mm.suite.starts import check_starts
 from semcl_mm.suite.state import require_same, write_note
 
 SEGMENT = 'configs/segmentation/upernet_r18_toy.py'
@@ -101,10 +101,32 @@ def test_a_full_checkpoint_of_another_backbone_is_found_too(tmp_path, repository
     other = tmp_path / 'other.pth'
     weights('configs/segmentation/frozen_vit-narrow_toy.py', other)
     cell = Cell('p', 'pretraining', 'configs/semcl/toy.py', 0, where='mine.yaml')
-    check_start_files([cell])
+    check_starts([cell], {})
     cell = Cell('p', 'pretraining', cell.config, 0, options={'load_from': str(other)}, where='m')
     with pytest.raises(ValueError, match=r'm from .*other\.pth'):
-        check_start_files([cell])
+        check_starts([cell], {})
+
+
+def test_a_pretraining_of_another_backbone_than_its_downstream_task_is_found_too(
+    tmp_path, repository
+):
+    """Before the pretraining runs, and also behind one that starts from another one."""
+    suite = tmp_path / 'mine.yaml'
+    words = [str(suite), '--dry-run', '--work-dir', str(tmp_path / 'work')]
+    start = 'checkpoints: {r: random, p: {config: configs/semcl/toy.py, start: r}'
+    suite.write_text(f'{TASK}{start}}}')
+    assert main(suite_parser().parse_args(words)) == 0
+    suite.write_text(f'{TASK}{start}, v: configs/local_global/vit-narrow_toy.py}}')
+    with pytest.raises(
+        ValueError,
+        match=r'downstream\[0\] from pretrain_v_seed0 \(configs/local_global/vit-narrow_toy\.py\)',
+    ):
+        main(suite_parser().parse_args(words))
+    suite.write_text(
+        f'{TASK}{start}, v: {{config: configs/local_global/vit-narrow_toy.py, start: p}}}}'
+    )
+    with pytest.raises(ValueError, match=r'checkpoints\.v from pretrain_p_seed0 .*vit'):
+        main(suite_parser().parse_args(words))
 
 
 def test_missing_data_is_named_all_at_once_before_anything_ran(tmp_path, repository, monkeypatch):

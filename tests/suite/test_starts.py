@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from semcl_mm.analysis.provenance import file_hash
+from semcl_mm.analysis.records import write_json
 from semcl_mm.engine.command_line import train_config
 from semcl_mm.engine.options import train_parser
 from semcl_mm.suite.cells import Cell
@@ -69,3 +71,18 @@ def test_a_run_from_another_load_from_is_not_this_cell(tmp_path, full):
     write_note(cell, tmp_path, start=None)  # what a suite left that dropped load_from
     with pytest.raises(ValueError, match='holds a run from its own initialisation'):
         require_same(cell, facts, tmp_path)
+
+
+def test_a_start_that_was_replaced_under_its_name_is_noticed(tmp_path, full):
+    cell, facts = pretraining(full), Facts('abc', 'SemCL', None, None, 1)
+    (tmp_path / cell.name / '1').mkdir(parents=True)
+    record = {'schema': 1, 'run_id': '1', 'name': 'p', 'seed': 0, 'started': '1'}
+    used = {'checkpoint': full, 'sha256': file_hash(full)}
+    record |= {'config_hash': 'abc', 'initialised_from': used}
+    write_json(tmp_path / cell.name / '1' / 'record.json', record)
+    require_same(cell, facts, tmp_path)
+    torch.save({'state_dict': {'a': torch.zeros(2)}}, full)
+    with pytest.raises(ValueError, match=r'a run from .*full\.pth as it was before'):
+        require_same(cell, facts, tmp_path)
+    Path(full).unlink()  # cleared away after the run: nothing to compare with
+    require_same(cell, facts, tmp_path)
