@@ -8,6 +8,7 @@ from semcl_mm.analysis.paper_cells import choose_cells, counts_for, read_paper_n
 from semcl_mm.suite.command_line import load_suite
 from semcl_mm.suite.facts import expected_record, read_facts
 from semcl_mm.suite.paper_tables import PAPER_NUMBERS
+from semcl_mm.suite.starts import check_starts
 
 
 @pytest.fixture
@@ -96,6 +97,24 @@ def test_every_own_row_of_cacls_linear_protocol_is_run_once(load, name):
     assert places(found) == places(expected)
     assert len(found) == len(expected)
     assert {n['table'] for n in numbers} == ({'1a', '1b', '1c'} if name[-1] == '1' else {name[-1]})
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'cacl_table_4',
+        'pixcon_table_2',
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ('local_global_table_1', 'pixcon_table_7', 'semcl_table_2', 'semcl_table_6')
+        ),
+    ],
+)
+def test_every_pretraining_fills_the_backbones_of_its_tasks(load, name):
+    cells = load(name)[1]
+    started = [cell for cell in cells if cell.start]
+    assert started
+    check_starts(started, {cell.name: cell for cell in cells})
 
 
 @pytest.mark.parametrize('table', ['2', '4', '6'])
