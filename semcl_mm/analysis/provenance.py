@@ -63,8 +63,15 @@ _NOT_THE_EXPERIMENT = (
 
 # … and anywhere in it: which images a subset of the labels holds (the record says that) …
 _OF_A_SEED = ('subset_seed',)
-# … and where a machine says where its data lie and how they are read.
-_OF_THE_MACHINE = ('data_root', 'index', 'num_workers', 'persistent_workers', 'pin_memory')
+# … and where a machine says where its data lie, how they are read, and how memory is laid out.
+_OF_THE_MACHINE = (
+    'data_root',
+    'index',
+    'num_workers',
+    'persistent_workers',
+    'pin_memory',
+    'channels_last',
+)
 
 
 def config_hash(cfg: Config) -> str:

@@ -24,6 +24,7 @@ __all__ = ['check_overrides', 'check_top_level']
 # keys that the runner reads from the config beside its own arguments
 _RUNNER_KEYS = {
     'activation_checkpointing',
+    'channels_last',
     'compile',
     'efficient_conv_bn_eval',
     'find_unused_parameters',

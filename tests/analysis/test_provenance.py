@@ -86,6 +86,12 @@ def test_what_a_config_expects_does_not_change_its_hash(leaf):
     assert config_hash(leaf) == before
 
 
+def test_the_layout_of_memory_does_not_change_the_experiment(leaf):
+    before = config_hash(leaf)
+    leaf.channels_last = True
+    assert config_hash(leaf) == before
+
+
 def test_a_hash_of_the_evaluation_knows_what_changes_the_metrics_and_nothing_else(leaf):
     before = [evaluation_hash(leaf, averaged) for averaged in (False, True)]
     leaf.train_dataloader.batch_size = 2

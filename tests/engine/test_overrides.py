@@ -38,6 +38,7 @@ def config(tmp_path):
         'randomness.deterministic',
         'load_from',
         'sync_bn',
+        'channels_last',
         'compile',
         'find_unused_parameters',
         'auto_scale_lr.enable',

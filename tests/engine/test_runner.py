@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmcv.ops import RoIAlign
 from mmengine.evaluator import BaseMetric
 from mmengine.optim import LinearLR, PolyLR
 from mmpretrain.models import ResNet
@@ -66,6 +67,37 @@ def test_pretrained_is_not_needed_to_resume(tmp_path, train):
 def test_an_unknown_key_of_the_model_is_one_clear_error(tmp_path, train):
     with pytest.raises(ValueError, match=r"config key model: .*SemCL.*'symetric'"):
         train(tmp_path, model=tiny_model(backbone=dict(type=TinyBackbone), symetric=True))
+
+
+def test_channels_last_changes_the_layout_alone_and_survives_a_resume(tmp_path, train):
+    def state(name, channels_last=True, **more):
+        options = {**resnet_options(channels_last=channels_last), 'max_iters': 1, **more}
+        return train(tmp_path / name, **options).model.state_dict()
+
+    nchw, nhwc = state('nchw', channels_last=False), state('nhwc')
+    for key, value in nchw.items():
+        torch.testing.assert_close(nhwc[key], value, rtol=1e-3, atol=1e-3)
+    whole = state('whole', max_iters=4)
+    options = {**resnet_options(channels_last=True), 'max_iters': 4}
+    train(tmp_path / 'killed', kill_at=3, **options)
+    resumed = state('killed', max_iters=4, resume=True)
+    for key, value in whole.items():
+        assert torch.equal(resumed[key], value), key
+    for key in ('backbone.layer4.1.conv2.weight', 'target_backbone.layer4.1.conv2.weight'):
+        assert resumed[key].is_contiguous(memory_format=torch.channels_last)
+        assert not nchw[key].is_contiguous(memory_format=torch.channels_last)
+
+
+class WithRoIAlign(TinyBackbone):
+    def __init__(self) -> None:
+        super().__init__()
+        self.align = RoIAlign(2)
+
+
+def test_channels_last_is_refused_where_an_operator_would_misread_it(tmp_path, train):
+    model = tiny_model(backbone=dict(type=WithRoIAlign))
+    with pytest.raises(ValueError, match=r'channels_last: backbone\.align is a RoIAlign of mmcv'):
+        train(tmp_path, model=model, channels_last=True)
 
 
 class OneValue(TinyBackbone):

@@ -51,6 +51,7 @@ from semcl_mm.analysis.measuring import (
 from semcl_mm.cli import user_errors
 from semcl_mm.engine import MomentumUpdateHook
 from semcl_mm.engine.command_line import train_config
+from semcl_mm.engine.memory_layout import to_channels_last
 from semcl_mm.engine.options import train_parser
 from semcl_mm.registry import MODELS
 
@@ -86,6 +87,8 @@ def read_config(path: str, options: argparse.Namespace) -> Config:
 def build(cfg: Config, device: str) -> tuple[nn.Module, BaseOptimWrapper]:
     """Model and optimiser as the runner builds them for one process."""
     model = revert_sync_batchnorm(MODELS.build(cfg.model)).to(device).train()
+    if cfg.get('channels_last'):
+        to_channels_last(model)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     wrapper.initialize_count_status(model, 0, 10**6)
     for group in wrapper.param_groups:
