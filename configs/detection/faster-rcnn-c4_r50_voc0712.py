@@ -5,7 +5,7 @@ PixCon (WACV 2024), supplement Table 1: 57.55 ± 0.25 AP, 82.83 AP50 and 64.04 A
 authors': SyncBN everywhere and behind the last stage, its stride in the 3 x 3 convolution, nothing
 frozen, lr 0.02 with a tenth at 18k and 22k, 100 iterations of warm-up, PreciseBN; difficult objects are
 learned (Detectron2's). Deviation: a box ends a pixel earlier, at xmax - 1, as mmdet reads VOC.
-    tools/dist_train.sh configs/detection/faster-rcnn-c4_r50_voc0712.py 4 --pretrained work_dirs/pixcon-sr_r50_coco/epoch_800.pth
+    tools/dist_train.sh configs/detection/faster-rcnn-c4_r50_voc0712.py 4 --pretrained work_dirs/pixcon-sr_r50_coco/iter_184800.pth
 """
 
 from mmengine.config import read_base

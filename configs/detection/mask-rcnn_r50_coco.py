@@ -3,7 +3,7 @@
 PixCon (WACV 2024), supplement Table 3: 40.53 ± 0.06 APbb and 36.64 ± 0.06 APmk from PixCon-Sim, 39.78
 and 35.92 from MoCo-v2+, each pretrained on COCO for 800 epochs; 3 seeds. Detectron2's settings: SyncBN
 in backbone, pyramid and heads, a box head of four convolutions and one layer, nothing frozen, PreciseBN.
-    tools/dist_train.sh configs/detection/mask-rcnn_r50_coco.py 4 --pretrained work_dirs/pixcon-sr_r50_coco/epoch_800.pth
+    tools/dist_train.sh configs/detection/mask-rcnn_r50_coco.py 4 --pretrained work_dirs/pixcon-sr_r50_coco/iter_184800.pth
 """
 
 from mmdet.models import Shared4Conv1FCBBoxHead

@@ -20,6 +20,7 @@ from semcl_mm.registry import DATASETS
 __all__ = ['FrameFolders', 'FrameList', 'FramePair', 'FrameSource', 'StillFrames', 'frame_source']
 
 _LAST_NUMBER = re.compile(r'(\d+)\D*$')
+_WHOLE_NUMBER = re.compile(r'-?[0-9]+')
 
 
 class FramePair(NamedTuple):
@@ -151,12 +152,14 @@ class FrameList(FrameSource):
 
     def __init__(self, ann_file: str | Path, data_root: str | Path, gap: int = -1) -> None:
         self.root = os.fspath(data_root)
+        if gap < -1:
+            raise ValueError(f'gap={gap} must be a number of frames, or -1 for any')
         pairs = []
         for number, line in listed_lines(ann_file):
-            words = line.split('\t') if '\t' in line else line.split()
+            words = [word.strip() for word in line.split('\t')] if '\t' in line else line.split()
             if len(words) == 2 and gap < 0:
                 words.append('-1')
-            if len(words) != 3 or not words[2].strip().lstrip('-').isdigit():
+            if len(words) != 3 or not _WHOLE_NUMBER.fullmatch(words[2]):
                 raise DataError(
                     f'{ann_file}:{number}: {line!r} is not "first second gap", separated by '
                     'blanks, or by tabs where paths hold blanks'

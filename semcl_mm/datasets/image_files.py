@@ -36,6 +36,18 @@ def read_bytes(path: str | Path) -> bytes:
         raise DataError(f'{path}: cannot be read ({error.strerror or error})') from None
 
 
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8.
+
+    Raises:
+        DataError: where the file cannot be read, or is something else.
+    """
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path}: is no text in UTF-8 ({error.reason} at {error.start})') from None
+
+
 def decode_label(data: bytes, path: str | Path) -> np.ndarray:
     """Decode a label image completely; palette images give indices, never colours.
 

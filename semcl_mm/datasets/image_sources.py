@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from semcl_mm.datasets.coco_annotations import locate_annotations
-from semcl_mm.datasets.image_files import IMAGE_SUFFIXES, DataError, read_bytes
+from semcl_mm.datasets.image_files import IMAGE_SUFFIXES, DataError, read_text
 from semcl_mm.registry import DATASETS
 
 __all__ = ['CocoImages', 'ImageFolder', 'ImageList', 'ImageSource', 'image_source']
@@ -23,23 +23,28 @@ class ImageSource:
         root: folder that the names are relative to.
         names: paths in it, at least one.
         origin: what named them, for messages; default: the root.
+        noun: what they are, for messages.
 
     Raises:
         DataError: there is no name, or the first names no file.
     """
 
     def __init__(
-        self, root: str | Path, names: Sequence[str], origin: str | Path | None = None
+        self,
+        root: str | Path,
+        names: Sequence[str],
+        origin: str | Path | None = None,
+        noun: str = 'image',
     ) -> None:
         self.root = os.fspath(root)
         origin = self.root if origin is None else origin
         if not len(names):
-            raise DataError(f'{origin}: names no image')
+            raise DataError(f'{origin}: names no {noun}')
         encoded = [os.fsencode(name) for name in names]
         self._ends = np.cumsum([len(name) for name in encoded])
         self._names = b''.join(encoded)
         if not os.path.isfile(self.path(0)):
-            raise DataError(f'{origin}: its first image {self.path(0)} does not exist')
+            raise DataError(f'{origin}: its first {noun} {self.path(0)} does not exist')
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -88,7 +93,7 @@ class ImageList(ImageSource):
     """
 
     def __init__(self, ann_file: str | Path, data_root: str | Path, suffix: str = '') -> None:
-        lines = read_bytes(ann_file).decode().splitlines()
+        lines = read_text(ann_file).splitlines()
         names = [line.strip() + suffix for line in lines if line.strip()]
         super().__init__(data_root, names, ann_file)
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from semcl_mm.datasets.image_files import read_bytes
+from semcl_mm.datasets.image_files import read_text
 
 __all__ = ['listed_lines', 'listed_paths']
 
@@ -14,7 +14,7 @@ _COMMENT = re.compile(r'(^|\s)#.*')  # 'C#.mp4' is a name
 
 def listed_lines(ann_file: str | Path) -> Iterator[tuple[int, str]]:
     """Numbers, from 1, and text of the lines that hold more than a comment (``#`` …)."""
-    for number, line in enumerate(read_bytes(ann_file).decode().splitlines(), 1):
+    for number, line in enumerate(read_text(ann_file).splitlines(), 1):
         line = _COMMENT.sub('', line).strip()
         if line:
             yield number, line

@@ -55,7 +55,7 @@ class VideoFiles(FrameSource):
             names = listed_paths(ann_file, data_root)
         else:
             names = sorted(_videos_below(os.fspath(data_root), ''))
-        self.videos = ImageSource(data_root, names, ann_file or data_root)
+        self.videos = ImageSource(data_root, names, ann_file or data_root, 'video')
         # Shared by the workers of a process, so that a name is logged once, not once by each.
         self._broken = torch.zeros(len(names) if skip_broken else 0, dtype=torch.bool)
         self._broken.share_memory_()

@@ -11,7 +11,7 @@ from mmengine.model import (
     is_model_wrapper,
     revert_sync_batchnorm,
 )
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from mmengine.runner import Runner as BaseRunner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import distributed, nn
@@ -148,6 +148,22 @@ class Runner(BaseRunner):
         if not isinstance(dataloader, DataLoader) and seed is not None:
             dataloader = seed_samples(dataloader, seed, diff_rank_seed)
         return BaseRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop; an epoch without a batch would end at once, as a success.
+
+        Raises:
+            ValueError: The data set is smaller than a batch, and such batches are dropped.
+        """
+        built = super().build_train_loop(loop)
+        loader = built.dataloader
+        if isinstance(built, EpochBasedTrainLoop) and not len(loader):
+            raise ValueError(
+                f'train_dataloader: {len(loader.dataset)} samples for {self.world_size} '
+                f'process(es) make no batch of batch_size={loader.batch_size} '
+                '(drop_last=True): choose a smaller one, or more data'
+            )
+        return built
 
     def build_evaluator(self, evaluator: object) -> Evaluator:
         """Metrics that write files below the work dir are told where it is."""

@@ -105,8 +105,8 @@ def dense_info_nce(
         temperature: Positive.
         weights: (N, S), not negative; None counts every cell once.
         normalise_negatives: False where they are known to be unit vectors, which saves a pass.
-        half_products: Multiply by a bfloat16 queue of unit vectors in bfloat16, where the hardware
-            does: faster, with logits rounded to three digits.
+        half_products: Multiply by a bfloat16 queue in bfloat16, where the hardware does: faster,
+            most of all with ``normalise_negatives=False``, with logits rounded to three digits.
 
     Returns:
         Scalar; zero (with its graph) where no cell counts.
@@ -148,16 +148,21 @@ class DenseInfoNCELoss(nn.Module):
     Args:
         temperature: Positive.
         loss_weight: Factor on the loss.
+        normalise_negatives: See :func:`dense_info_nce`.
         half_products: See :func:`dense_info_nce`.
     """
 
     def __init__(
-        self, temperature: float = 0.2, loss_weight: float = 1.0, half_products: bool = False
+        self,
+        temperature: float = 0.2,
+        loss_weight: float = 1.0,
+        normalise_negatives: bool = True,
+        half_products: bool = False,
     ) -> None:
         super().__init__()
         check_positive(temperature=temperature)
         self.temperature, self.loss_weight = temperature, loss_weight
-        self.half_products = half_products
+        self.normalise_negatives, self.half_products = normalise_negatives, half_products
 
     def forward(
         self,
@@ -175,6 +180,7 @@ class DenseInfoNCELoss(nn.Module):
             negatives,
             self.temperature,
             weights,
+            normalise_negatives=self.normalise_negatives,
             half_products=self.half_products,
         )
         return self.loss_weight * loss

@@ -108,16 +108,15 @@ class _Blocks:
 
     def are_plain_attention(self, bank: Tensor) -> bool:
         """Return whether one call of a fused kernel does the same, and faster."""
-        whole = self.mask is None and self.bank_labels is None and len(bank) > 0
+        whole = self.mask is None and self.bank_labels is None and not self.unit and len(bank) > 0
         typed = self.half and bank.dtype == torch.bfloat16 and _MULTIPLIES_BFLOAT16
         return whole and typed and bank.device.type == 'cpu' and _HAS_ATTENTION
 
     def rows(self, bank: Tensor, start: int, dtype: torch.dtype) -> Tensor:
         """Return bank rows (<= size, C) from ``start`` on, in the type that products have."""
         rows = bank[start : start + self.size]
-        if self.half and rows.dtype == torch.bfloat16:
-            return rows
-        return normalise(rows.to(dtype)) if self.unit else rows.to(dtype)
+        kept = rows.dtype if self.half and rows.dtype == torch.bfloat16 else dtype
+        return (normalise(rows.to(dtype)) if self.unit else rows).to(kept)
 
     def logits(self, scaled_queries: Tensor, rows: Tensor, start: int) -> Tensor:
         """Return similarities (N, <= size), minus infinity where a pair does not count."""
@@ -244,9 +243,9 @@ def streamed_logsumexp(
         bank_labels: (K,) integers; a row counts for a query only where its label is not negative
             and differs from the query's.
         half_products: Multiply by a bfloat16 bank in bfloat16, for speed: logits and the mean of
-            rows that is the gradient are rounded to three digits, and the bank's rows count as unit
-            vectors as they are. Has no effect on other banks, nor on a CPU without bfloat16
-            instructions.
+            rows that is the gradient are rounded to three digits. Fastest without
+            ``normalise_bank``. No effect on other banks; a CPU without bfloat16 instructions
+            multiplies in float32.
 
     Returns:
         (N,) in the queries' type; minus infinity, with a zero gradient, where nothing counts.

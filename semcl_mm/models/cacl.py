@@ -7,10 +7,11 @@ from mmengine.model import ModuleDict
 from torch import Tensor
 
 from semcl_mm.losses import cycle_attention, dense_info_nce, info_nce
+from semcl_mm.losses.arguments import check_positive
 from semcl_mm.memory import FeatureQueue
 from semcl_mm.registry import MODELS
 
-from .building import ModuleConfig
+from .building import ModuleConfig, queue_type
 from .frame_cells import draw_keys, embed_cells
 from .frame_matches import HEADS, check_heads, cycle_ends, match_frames, share_in_place
 from .momentum import MomentumEncoder
@@ -35,7 +36,7 @@ class CACL(MomentumEncoder):
         head: Config of each head, e.g. :class:`DenseMLPHead`; it has an ``out_channels``.
         heads: Which of the heads there are (Table 1a).
         queue_size: Length of each queue.
-        queue_dtype: How they are stored, ``'float32'`` or ``'bfloat16'``.
+        queue_dtype: How they are stored, ``'float32'``, ``'bfloat16'`` or ``'float16'``.
         temperature: That of all losses and of the soft cycle's target.
         match: Which cell of v+ is the positive of a cell of v (Table 1b): ``'global'``, ``'pixel'``
             or ``'position'``, see :func:`~semcl_mm.models.frame_matches.match_frames`.
@@ -72,11 +73,12 @@ class CACL(MomentumEncoder):
     ) -> None:
         super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         check_heads(heads, match, cycle_target)
+        check_positive(temperature=temperature, output_stride=output_stride)
         if queued_cells < 0:
             raise ValueError(f'queued_cells={queued_cells} must not be negative (0: the mean)')
         self.heads = ModuleDict({name: self.build(head) for name in heads})
         self.add_target('heads')
-        queue = dict(size=queue_size, dtype=getattr(torch, queue_dtype))
+        queue = dict(size=queue_size, dtype=queue_type(queue_dtype))
         self.queues = ModuleDict(
             {name: FeatureQueue(part.out_channels, **queue) for name, part in self.heads.items()}
         )

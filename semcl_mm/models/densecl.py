@@ -42,7 +42,7 @@ class DenseCL(MoCo):
         **moco: Further arguments of :class:`MoCo` and :class:`TwoViewEncoder`.
 
     Raises:
-        ValueError: ``dense_weight`` is out of range.
+        ValueError: ``dense_weight`` is out of range, or ``half_products`` with another queue.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class DenseCL(MoCo):
         super().__init__(backbone, projector, predictor, **moco)
         if not 0 <= dense_weight <= 1:
             raise ValueError(f'dense_weight={dense_weight} must be in [0, 1]')
+        if half_products and self.queue_options['dtype'] != torch.bfloat16:
+            raise ValueError("half_products=True needs queue_dtype='bfloat16'")
         self.dense_weight, self.half_products = dense_weight, half_products
         self.dense_projector = self.build(dense_projector)
         self.dense_predictor = self.build(dense_predictor)
@@ -79,7 +81,7 @@ class DenseCL(MoCo):
         return {
             **super().answer(features),
             'cells': cells,
-            'features': features[-1],
+            'features': deepest(features),
             'dense': dense,
         }
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from semcl_mm.losses.similarity import as_float
 
 from .pixel_shuffle import draw_rolls, roll
+from .projectors import deepest
 from .shuffle_bn import shuffle_batch
 
 __all__ = ['draw_keys', 'embed_cells']
@@ -27,7 +28,7 @@ def embed_cells(
     the features.
 
     Args:
-        backbone: Returns maps, of which the last counts.
+        backbone: Returns a map, or several, of which the last counts.
         heads: From the map (B, D, h, w) to (B, C, h, w), all of the same C.
         images: (B, 3, H, W).
         output_stride: H / h and W / w.
@@ -48,7 +49,7 @@ def embed_cells(
     if shuffle_bn:
         batch = shuffle_batch(images)
         images = batch.images
-    features = backbone(images)[-1]
+    features = deepest(backbone(images))
     if [side * output_stride for side in features.shape[-2:]] != list(size):
         raise ValueError(
             f'the backbone makes {tuple(features.shape[-2:])} cells of {tuple(size)} pixels, which '
@@ -74,8 +75,13 @@ def draw_keys(cells: Tensor, per_image: int) -> Tensor:
 
     Returns:
         (B * per_image, C) or (B, C).
+
+    Raises:
+        ValueError: ``per_image`` is more than there are.
     """
     if not per_image:
         return cells.mean(dim=1)
+    if per_image > cells.shape[1]:
+        raise ValueError(f'queued_cells={per_image} of images with {cells.shape[1]} cells')
     chosen = torch.rand(cells.shape[:2], device=cells.device).topk(per_image, dim=1).indices
     return cells.gather(1, chosen[..., None].expand(-1, -1, cells.shape[2])).flatten(0, 1)

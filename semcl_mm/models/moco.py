@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from semcl_mm.losses import cosine_regression, info_nce
+from semcl_mm.losses.arguments import check_positive
 from semcl_mm.registry import MODELS
 
 from .building import ModuleConfig
@@ -38,7 +39,8 @@ class MoCo(TwoViewEncoder):
         **two_view: Further arguments of :class:`TwoViewEncoder`.
 
     Raises:
-        ValueError: An unknown ``image_loss``, or the cosine loss without a predictor.
+        ValueError: An unknown ``image_loss``, the cosine loss without a predictor, or a
+            temperature that is not positive.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class MoCo(TwoViewEncoder):
         **two_view,
     ) -> None:
         super().__init__(backbone, projector, predictor, **two_view)
+        check_positive(temperature=temperature)
         if image_loss not in IMAGE_LOSSES:
             raise ValueError(f'image_loss={image_loss!r} must be one of {list(IMAGE_LOSSES)}')
         if image_loss == 'cosine' and predictor is None:

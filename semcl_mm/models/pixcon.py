@@ -85,10 +85,16 @@ class PixCon(DenseCL):
         """Pair each query cell with a key cell; monitors say how alike they are, and where."""
         if batch is None:
             raise ValueError('PixCon needs the boxes of the views: ViewDataPreprocessor gives them')
+        sizes = tuple(query['cells'].shape[-2:]), tuple(key['cells'].shape[-2:])
+        if self.positives != 'similarity' and sizes[0] != sizes[1]:
+            raise ValueError(
+                f'match={self.positives!r} needs views of one size, got maps of {sizes[0]} and '
+                f'{sizes[1]} cells'
+            )
         if self.positives == 'roi_align':
             return self._aligned(query, key, batch, view)
         asking, asked = batch.boxes[:, view], batch.boxes[:, 1 - view]
-        height, width = query['cells'].shape[-2:]
+        height, width = sizes[0]
         inside = in_box(asking, height, width, self.mask)
         index, similarity = self.alike(query, key)
         monitors = {'in_box': inside.float().mean(), 'matched_similarity': similarity.mean()}

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from semcl_mm.memory import FeatureQueue
 
-from .building import ModuleConfig
+from .building import ModuleConfig, queue_type
 from .momentum import Features, MomentumEncoder
 from .shuffle_bn import shuffle_batch
 from .view_preprocessor import ViewBatch
@@ -28,7 +28,7 @@ class TwoViewEncoder(MomentumEncoder):
         projector: See :class:`MomentumEncoder`.
         predictor: See :class:`MomentumEncoder`.
         queue_size: Length of the queues.
-        queue_dtype: How they are stored, ``'float32'`` or ``'bfloat16'`` (half the memory).
+        queue_dtype: How they are stored, ``'float32'``, ``'bfloat16'`` or ``'float16'``.
         symmetric: Let both views ask, and add the two losses (the sum, not the mean, as MoCo
             v2+ and PixCon do).
         shuffle_bn: Mix the processes' images before the target encoder (needs unsynchronised
@@ -56,12 +56,12 @@ class TwoViewEncoder(MomentumEncoder):
         )
         super().__init__(backbone, projector, predictor, **options)
         self.symmetric, self.shuffle_bn = symmetric, shuffle_bn
-        self._queue_options = dict(size=queue_size, dtype=getattr(torch, queue_dtype))
+        self.queue_options = dict(size=queue_size, dtype=queue_type(queue_dtype))
         self.queues = ModuleDict()
 
     def add_queue(self, name: str, dim: int) -> None:
         """Keep the answers ``name`` of past steps: ``self.queues[name].features``, (size, dim)."""
-        self.queues[name] = FeatureQueue(dim, **self._queue_options)
+        self.queues[name] = FeatureQueue(dim, **self.queue_options)
 
     def loss(
         self, inputs: Sequence[Tensor], data_samples: ViewBatch | None = None

@@ -108,16 +108,22 @@ def test_a_list_of_pairs_keeps_one_gap_and_names_its_bad_line(tmp_path):
     assert len(FrameList(listing, tmp_path)) == 3
     with pytest.raises(DataError, match='gap of 7'):
         FrameList(listing, tmp_path, gap=7)
-    listing.write_text('0.png 1.png 30\n0.png\n')
-    with pytest.raises(DataError, match=r'pairs\.txt:2'):
+    for line in ('0.png', '0.png 1.png --3', '0.png 1.png ²', '0.png 1.png 3 4'):
+        listing.write_text(f'0.png 1.png 30\n{line}\n')
+        with pytest.raises(DataError, match=r'pairs\.txt:2'):
+            FrameList(listing, tmp_path)
+    listing.write_bytes(b'0.png caf\xe9.png 30\n')
+    with pytest.raises(DataError, match=r'pairs\.txt: is no text in UTF-8'):
         FrameList(listing, tmp_path)
+    with pytest.raises(ValueError, match='gap=-5'):
+        FrameList(listing, tmp_path, gap=-5)
 
 
 def test_tabs_separate_paths_with_blanks_in_a_list_of_pairs(tmp_path):
     for n in range(2):
         write_frame(tmp_path / f'bee keeping/#{n}.png', n)
     listing = tmp_path / 'pairs.txt'
-    listing.write_text('bee keeping/#0.png\tbee keeping/#1.png\t30 # near\n')
+    listing.write_text('bee keeping/#0.png \t bee keeping/#1.png\t30 # near\n')
     source = FrameList(listing, tmp_path, gap=30)
     assert numbers(source.read(0, np.random.default_rng(0))) == (0, 1)
     listing.write_text('bee keeping/#0.png\tbee keeping/#1.png\n')

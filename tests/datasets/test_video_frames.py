@@ -75,6 +75,9 @@ def test_short_and_damaged_videos_are_named(videos, tmp_path):
     (tmp_path / 'list.txt').write_text('noise.mp4 17\n')
     with pytest.raises(DataError, match=r'noise\.mp4: cannot be decoded'):
         VideoFiles(tmp_path, ann_file=tmp_path / 'list.txt').read(0, rng)
+    (tmp_path / 'list.txt').write_text('gone.mp4\n')
+    with pytest.raises(DataError, match=r'list\.txt: its first video .*gone\.mp4 does not exist'):
+        VideoFiles(tmp_path, ann_file=tmp_path / 'list.txt')
     whole = (videos / 'a.avi').read_bytes()
     (tmp_path / 'noise.mp4').write_bytes(whole[: len(whole) // 3])
     with pytest.raises(DataError, match=r'noise\.mp4'):

@@ -88,6 +88,13 @@ def test_channels_last_changes_the_layout_alone_and_survives_a_resume(tmp_path, 
         assert not nchw[key].is_contiguous(memory_format=torch.channels_last)
 
 
+def test_an_epoch_without_a_batch_is_no_success(tmp_path):
+    config = tiny_config(str(tmp_path), epochs=2)
+    config.train_dataloader.update(batch_size=13, drop_last=True)
+    with pytest.raises(ValueError, match=r'12 samples for 1 process.* batch_size=13'):
+        Runner.from_cfg(config).train()
+
+
 class WithRoIAlign(TinyBackbone):
     def __init__(self) -> None:
         super().__init__()

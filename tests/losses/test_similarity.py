@@ -94,6 +94,16 @@ def test_products_in_bfloat16_round_the_logits_and_nothing_else():
     )
 
 
+def test_products_in_bfloat16_scale_the_bank_where_that_is_wanted():
+    queries = F.normalize(vectors(5, 8, dtype=torch.float32), dim=-1)
+    bank = (vectors(40, 8, seed=1) * 20).bfloat16()
+    exact, rough = (
+        streamed_logsumexp(queries, bank, 5.0, chunk=16, normalise_bank=True, half_products=half)
+        for half in (False, True)
+    )
+    torch.testing.assert_close(rough, exact, rtol=0, atol=0.02)
+
+
 @pytest.mark.parametrize(('queries', 'rows'), [(392, 65536), (784, 16384), (196, 4096), (9, 2000)])
 def test_no_block_is_more_than_a_quarter_of_all_similarities(monkeypatch, queries, rows):
     sizes = []

@@ -243,6 +243,9 @@ def test_identical_frames_match_in_place():
         (dict(cycle_target='soft'), 'cycle_target'),
         (dict(heads=('cycle',)), 'global head'),
         (dict(queued_cells=-1), 'queued_cells'),
+        (dict(temperature=0.0), 'temperature must be positive'),
+        (dict(output_stride=0), 'output_stride must be positive'),
+        (dict(queue_dtype='half'), "queue_dtype='half' must be one of"),
     ],
     ids=str,
 )
@@ -256,6 +259,20 @@ def test_a_backbone_of_another_stride_and_a_single_view_are_refused():
         tiny_cacl(output_stride=8).loss(frames())
     with pytest.raises(ValueError, match='two frames'):
         tiny_cacl().loss(frames()[:1])
+    with pytest.raises(ValueError, match='queued_cells=7 of images with 6 cells'):
+        tiny_cacl(queued_cells=7).loss(frames())
+
+
+class OneMap(Patches):
+    def forward(self, images):
+        return super().forward(images)[0]
+
+
+def test_a_backbone_may_return_its_map_alone():
+    several, alone = (
+        tiny_cacl(backbone=kind(), queued_cells=0).loss(frames()) for kind in (Patches, OneMap)
+    )
+    assert several == alone
 
 
 class NoQuestions(TorchDispatchMode):

@@ -342,3 +342,31 @@ def test_options_that_contradict_each_other_are_refused():
         tiny(MoCo).loss([*views(), views()[0]])
     with pytest.raises(ValueError, match='needs the boxes'):
         tiny(PixCon).loss(views())
+    with pytest.raises(ValueError, match='temperature must be positive, got 0'):
+        tiny(MoCo, temperature=0)
+    with pytest.raises(ValueError, match="queue_dtype='bf16' must be one of"):
+        tiny(MoCo, queue_dtype='bf16')
+    with pytest.raises(ValueError, match="half_products=True needs queue_dtype='bfloat16'"):
+        tiny(DenseCL, half_products=True)
+
+
+@pytest.mark.parametrize('match', ['roi_align', 'nearest'])
+def test_places_are_not_matched_between_views_of_two_sizes(match):
+    first, second = views()
+    with pytest.raises(ValueError, match=r'views of one size, got maps of \(4, 4\) and \(4, 2\)'):
+        tiny(PixCon, match=match, symmetric=False).loss([first, second[..., :4]], batch_of_boxes())
+
+
+class OneMap(TinyBackbone):
+    def forward(self, images):
+        return super().forward(images)[0]
+
+
+@pytest.mark.parametrize('method', [MoCo, DenseCL, PixCon])
+def test_a_backbone_may_return_its_map_alone(method):
+    losses = []
+    for kind in (TinyBackbone, OneMap):
+        torch.manual_seed(0)
+        model = tiny(method, backbone=kind(batch_norm=True))
+        losses.append(model.loss(views(), batch_of_boxes()))
+    assert losses[0] == losses[1]

@@ -14,6 +14,6 @@ backbone = dict(
     dilations=(1, 1, 2, 4),
     out_indices=(0, 1, 2, 3),
     norm_cfg=dict(type='BN', requires_grad=True),
-    zero_init_residual=True,
+    zero_init_residual=False,  # as MoCo v2 and torchvision
 )
 backbone_channels = [64, 128, 256, 512]

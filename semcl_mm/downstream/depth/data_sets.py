@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from semcl_mm.datasets.image_files import DataError, read_bytes
+from semcl_mm.datasets.image_files import DataError, read_text
 from semcl_mm.registry import DATASETS
 
 __all__ = [
@@ -58,11 +58,7 @@ class _DepthDataset(BaseDataset):
 
     def _lines(self, counts: tuple[int, ...], form: str) -> Iterator[list[str]]:
         """Fields of each line of the list; empty lines and comments (#) do not count."""
-        try:
-            text = read_bytes(self.ann_file).decode()
-        except UnicodeDecodeError:
-            raise DataError(f'{self.ann_file}: no text file') from None
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(read_text(self.ann_file).splitlines(), 1):
             fields = line.split()
             if not fields or fields[0].startswith('#'):
                 continue
