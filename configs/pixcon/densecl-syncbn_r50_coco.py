@@ -1,7 +1,8 @@
 """2. DenseCL + SyncBN (Table 4 of the supplement, step by step), ResNet-50, COCO, 800 epochs.
 
 Expected downstream: 39.6 / 35.6 AP (COCO box / mask), 71.7 mIoU (VOC).
-The supplement states no learning rate for each row (the authors' DenseCL config has 0.3): 0.4 as in the last. Cost: 184,800 updates of 512 images.
+The supplement states no learning rate for each row (the authors' DenseCL config has 0.3): 0.4
+as in the last. Cost: 184,800 updates of 512 images.
     tools/dist_train.sh configs/pixcon/densecl-syncbn_r50_coco.py 4
 """
 

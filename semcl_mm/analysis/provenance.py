@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 import semcl_mm
 from semcl_mm.analysis.paper_cells import start_kind
+from semcl_mm.checkpoint import file_sha256
 
 __all__ = [
     'EVALUATION_SET',
@@ -180,11 +181,7 @@ def start_deviations(cfg: Config, initial: str | dict) -> dict[str, str]:
 
 def file_hash(path: str | Path) -> str:
     """The first 8 hexadecimal digits of a file's SHA-256."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()[:8]
+    return file_sha256(path)[:8]
 
 
 def git_commit() -> str | None:

@@ -22,6 +22,8 @@ from semcl_mm.checkpoint.renaming import State
 from semcl_mm.checkpoint.report import LoadReport
 from semcl_mm.checkpoint.resizing import fit_sizes
 
+MIN_COVERAGE = 0.99
+
 
 def load_backbone(
     backbone: nn.Module,
@@ -29,7 +31,7 @@ def load_backbone(
     *,
     allow_partial: bool = False,
     trust: bool = False,
-    min_coverage: float = 0.99,
+    min_coverage: float = MIN_COVERAGE,
     which: str = 'online',
 ) -> LoadReport:
     """Fills a backbone from any known checkpoint and proves that it did.
@@ -72,7 +74,11 @@ def load_backbone(
 
 
 def fill_backbone(
-    backbone: nn.Module, checkpoint: Mapping, path: str, which: str, min_coverage: float
+    backbone: nn.Module,
+    checkpoint: Mapping,
+    path: str,
+    which: str = 'online',
+    min_coverage: float = MIN_COVERAGE,
 ) -> LoadReport:
     """What :func:`load_backbone` does after reading the file."""
     target = BackboneNames(backbone)

@@ -67,7 +67,7 @@ def main(args: argparse.Namespace, tools: Tools | None = None) -> int:
         return 0
     processes = _processes(args.gpus or suite.gpus, cells, facts)
     left = [cell for cell in cells if not is_finished(cell, work)]
-    check_starts(left, {cell.name: cell for cell in cells})
+    check_starts(left, facts)
     run = LocalRun(cells, facts, work, args.jobs, processes, tools, _say, gpus=gpu_names())
     if args.dry_run:
         _list(cells, work, processes)

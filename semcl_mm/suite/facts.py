@@ -35,6 +35,7 @@ class Facts:
         paper_cell: Cell of a paper, if any.
         processes: How many make the batch size of the recipe; None where none does.
         expected_start: What the paper's pretraining began with, where the config says it.
+        backbone: Config of the model's backbone, if it has one.
     """
 
     config_hash: str
@@ -43,6 +44,7 @@ class Facts:
     paper_cell: dict | None
     processes: int | None
     expected_start: str | None = None
+    backbone: Mapping[str, Any] | None = None
 
 
 def read_facts(cells: Iterable[Cell]) -> dict[str, Facts]:
@@ -100,6 +102,7 @@ def _read(cell: Cell) -> Facts:
         algorithm=getattr(cfg.model.type, '__name__', str(cfg.model.type)),
         pairs_of=cfg.get('pairs_of'),
         expected_start=cfg.get('expected_start'),
+        backbone=cfg.model.get('backbone'),
         paper_cell=paper_cell.to_dict() if paper_cell else None,
         processes=recipe // batch if recipe % batch == 0 else None,
     )

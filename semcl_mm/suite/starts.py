@@ -3,71 +3,55 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
 from torch import nn
 
 from semcl_mm.checkpoint import CheckpointError, load_file
 from semcl_mm.checkpoint.loading import fill_backbone
 from semcl_mm.suite.cells import Cell
-from semcl_mm.suite.facts import merged_config
+from semcl_mm.suite.facts import Facts
 
 __all__ = ['check_starts']
 
 
-def check_starts(cells: Iterable[Cell], suite: Mapping[str, Cell]) -> None:
+def check_starts(cells: Iterable[Cell], facts: Mapping[str, Facts]) -> None:
     """Loads each start once into each backbone that starts from it; seconds a pair.
 
     A start that another cell of the suite is still to make has that cell's backbone.
 
     Args:
         cells: Those whose start is to be tried.
-        suite: All cells of the suite by name.
+        facts: Of all cells of the suite, by name.
 
     Raises:
         ValueError: a file is damaged, or a start is of another backbone than its run, naming the
             place in the suite.
     """
-    MMLogger.get_instance('suite', log_level='ERROR')  # not a line for each load
-    backbones, seen = _Backbones(), set()
+    seen = set()
     for cell in cells:
-        maker = suite[cell.start] if cell.start else None
-        file = cell.start_file or cell.options.get('load_from')
-        if maker is None and (not file or '://' in file):
+        given: str | Mapping[str, Any] | None = cell.start_file or cell.options.get('load_from')
+        if cell.start:
+            given = facts[cell.start].backbone
+        elif given and '://' in given:
             continue
-        backbone = backbones.of(cell)
-        given = backbones.of(maker) if maker else file
+        backbone = facts[cell.name].backbone
         if backbone is None or given in (None, backbone) or (key := f'{given} {backbone}') in seen:
             continue
         seen.add(key)
         try:
             _try(backbone, given)
         except CheckpointError as error:
-            of = f'{maker.name} ({maker.config})' if maker else file
+            of = cell.start or given
             raise ValueError(f'{cell.where} from {of}: {cell.config}: {error}') from error
-
-
-class _Backbones:
-    """The backbones of cells, each config read once."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Mapping[str, Any] | None] = {}
-
-    def of(self, cell: Cell) -> Mapping[str, Any] | None:
-        key = cell.config, str(cell.options)
-        if key not in self._known:
-            self._known[key] = merged_config(cell).model.get('backbone')
-        return self._known[key]
 
 
 def _try(backbone: Mapping[str, Any], start: str | Mapping[str, Any]) -> None:
     """Fills a backbone from a file, or from the weights of a start's backbone."""
     if isinstance(start, str):
-        name, checkpoint = start, load_file(start)
-    else:
-        name, state = 'its checkpoint', _build(start).state_dict()
-        checkpoint = {'state_dict': {f'backbone.{key}': value for key, value in state.items()}}
-    fill_backbone(_build(backbone), checkpoint, name, 'online', 0.99)
+        fill_backbone(_build(backbone), load_file(start), start)
+        return
+    state = {f'backbone.{key}': value for key, value in _build(start).state_dict().items()}
+    fill_backbone(_build(backbone), {'state_dict': state}, 'its checkpoint')
 
 
 def _build(backbone: Mapping[str, Any]) -> nn.Module:

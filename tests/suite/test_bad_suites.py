@@ -101,10 +101,10 @@ def test_a_full_checkpoint_of_another_backbone_is_found_too(tmp_path, repository
     other = tmp_path / 'other.pth'
     weights('configs/segmentation/frozen_vit-narrow_toy.py', other)
     cell = Cell('p', 'pretraining', 'configs/semcl/toy.py', 0, where='mine.yaml')
-    check_starts([cell], {})
+    check_starts([cell], read_facts([cell]))
     cell = Cell('p', 'pretraining', cell.config, 0, options={'load_from': str(other)}, where='m')
     with pytest.raises(ValueError, match=r'm from .*other\.pth'):
-        check_starts([cell], {})
+        check_starts([cell], read_facts([cell]))
 
 
 def test_a_pretraining_of_another_backbone_than_its_downstream_task_is_found_too(
@@ -119,13 +119,13 @@ def test_a_pretraining_of_another_backbone_than_its_downstream_task_is_found_too
     suite.write_text(f'{TASK}{start}, v: configs/local_global/vit-narrow_toy.py}}')
     with pytest.raises(
         ValueError,
-        match=r'downstream\[0\] from pretrain_v_seed0 \(configs/local_global/vit-narrow_toy\.py\)',
+        match=r'downstream\[0\] from pretrain_v_seed0: .*upernet_r18_toy',
     ):
         main(suite_parser().parse_args(words))
     suite.write_text(
         f'{TASK}{start}, v: {{config: configs/local_global/vit-narrow_toy.py, start: p}}}}'
     )
-    with pytest.raises(ValueError, match=r'checkpoints\.v from pretrain_p_seed0 .*vit'):
+    with pytest.raises(ValueError, match=r'checkpoints\.v from pretrain_p_seed0: .*vit'):
         main(suite_parser().parse_args(words))
 
 
