@@ -37,7 +37,6 @@ from semcl_mm.datasets import ImageFolder
 from semcl_mm.datasets.photo_files import read_rgb
 from semcl_mm.engine.config_file import read_config
 from semcl_mm.engine.data_paths import require_data_paths
-from semcl_mm.engine.overrides import check_overrides
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,10 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     with user_errors():
         MMLogger.get_instance('knn', log_level='WARNING')  # not a line per tensor
-        cfg = read_config(args.config)
-        if args.cfg_options:
-            check_overrides(cfg._cfg_dict, args.cfg_options)
-            cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.config, args.cfg_options)
         if 'decode_head' not in cfg.model and not args.folders:
             raise ValueError(
                 f'{args.config}: its images have no labels; give a segmentation config'

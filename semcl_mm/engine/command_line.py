@@ -19,7 +19,6 @@ from mmengine.visualization import LocalVisBackend
 from semcl_mm.engine.config_file import read_config
 from semcl_mm.engine.optim_wrapper import AmpOptimWrapper, OptimWrapper
 from semcl_mm.engine.options import AMP_DTYPES, LOG_BACKENDS
-from semcl_mm.engine.overrides import check_overrides
 from semcl_mm.engine.resume import checkpoints_newest_first, nothing_to_resume
 
 __all__ = [
@@ -44,11 +43,8 @@ def load_config(args: argparse.Namespace) -> Config:
             that it does not have.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        check_overrides(cfg._cfg_dict, args.cfg_options)
-        cfg.merge_from_dict(args.cfg_options)
     for name in args.log_to or ():
         if name != 'local' and find_spec(name) is None:
             raise ValueError(f'--log-to {name}: not installed here; pip install "semcl_mm[{name}]"')

@@ -9,6 +9,7 @@ The fair baseline of a pretraining is the same initialisation without it: pretra
 
 import argparse
 
+from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
 from mmengine.runner import set_random_seed
@@ -24,11 +25,12 @@ def main() -> None:
     parser.add_argument('config')
     parser.add_argument('out', help='the checkpoint to write')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     with user_errors():
         MMLogger.get_instance('initial_backbone', log_level='WARNING')  # not a line per tensor
         set_random_seed(args.seed)
-        backbone = MODELS.build(read_config(args.config).model.backbone)
+        backbone = MODELS.build(read_config(args.config, args.cfg_options).model.backbone)
         backbone.init_weights()
         state = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
         meta = dict(source=f'random initialisation of {args.config}, seed {args.seed}')
