@@ -17,7 +17,7 @@ with read_base():
 
 model.merge(
     dict(
-        backbone=dict(backbone, out_indices=(3,)),
+        backbone=dict(backbone, out_indices=(3,), zero_init_residual=False),
         head=dict(in_channels=backbone_channels[-1]),
         queue_size=128,  # eight steps
         cycle_target='identity',

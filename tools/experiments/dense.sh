@@ -33,6 +33,12 @@ downstream_of() { # METHOD PROTOCOL TARGET: the config that judges it
         *-finetune) echo "configs/segmentation/upernet_r18-narrow_$3.py" ;;
     esac
 }
+start_of() { # METHOD TARGET: the config whose random backbone all of its network's arms start from
+    case $(backbone_of "$1" linear) in
+        vit-narrow) downstream_of "$1" linear "$2" ;;
+        *) pretraining_of pixcon-sim "$data" ;; # its residual branches start open, as in the papers, or closed, on the toy
+    esac
+}
 initial_of() { # METHOD SEED: random weights of its network; a dilated one has those of the plain one
     case $(backbone_of "$1" linear) in
         vit-narrow) echo "$work/initial_vit_seed$2.pth" ;;
@@ -79,7 +85,7 @@ dense_experiment() { # TARGET PROTOCOL…: every method, every seed; then who be
             local initial
             initial=$(initial_of "$arm" "$seed")
             [ -e "$initial" ] || "$python" -W ignore tools/misc/initial_backbone.py \
-                "$(downstream_of "$arm" linear "$target")" "$initial" --seed "$seed"
+                "$(start_of "$arm" "$target")" "$initial" --seed "$seed"
         done
     done
     each one_arm "${runs[@]}"
