@@ -88,6 +88,18 @@ def test_channels_last_changes_the_layout_alone_and_survives_a_resume(tmp_path, 
         assert not nchw[key].is_contiguous(memory_format=torch.channels_last)
 
 
+def test_channels_last_is_the_same_step_in_two_processes(tmp_path, launch):
+    def state(name, **options):
+        assert launch(tmp_path / name, **resnet_options(**options)) == [0, 0]
+        return torch.load(tmp_path / name / 'iter_1.pth', weights_only=True)['state_dict']
+
+    nchw, nhwc = state('nchw'), state('nhwc', channels_last=True)
+    weight = nhwc['backbone.layer4.1.conv2.weight']
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    for key, value in nchw.items():
+        torch.testing.assert_close(nhwc[key], value, rtol=1e-3, atol=1e-3, msg=key)
+
+
 def test_an_epoch_without_a_batch_is_no_success(tmp_path):
     config = tiny_config(str(tmp_path), epochs=2)
     config.train_dataloader.update(batch_size=13, drop_last=True)
