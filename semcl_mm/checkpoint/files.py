@@ -212,6 +212,19 @@ def _save_safetensors(checkpoint: Mapping[str, Any], path: str) -> None:
     if 'meta' in checkpoint:
         metadata[_METADATA] = json.dumps(checkpoint['meta'], sort_keys=True, default=str)
     save_file(tensors, path, metadata=metadata)
+    _sort_metadata(path)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Writes the header's metadata, whose order safetensors draws, sorted."""
+    with open(path, 'r+b') as file:
+        size = int.from_bytes(file.read(8), 'little')
+        header = json.loads(file.read(size))
+        header = {'__metadata__': dict(sorted(header.pop('__metadata__').items())), **header}
+        text = json.dumps(header, separators=(',', ':'), ensure_ascii=False).encode()
+        if len(text) <= size:
+            file.seek(8)
+            file.write(text.ljust(size))
 
 
 def file_sha256(path: str | os.PathLike) -> str:
