@@ -1,4 +1,4 @@
-"""Configs of local-to-global pretraining and of the light protocols: they name cells and add up."""
+"""Configs of local-to-global and of short pretraining and of the light protocols."""
 
 import re
 import subprocess

@@ -215,16 +215,16 @@ def _save_safetensors(checkpoint: Mapping[str, Any], path: str) -> None:
     _sort_metadata(path)
 
 
-def _sort_metadata(path: Path) -> None:
-    """Writes the header's metadata, whose order safetensors draws, sorted."""
+def _sort_metadata(path: str) -> None:
+    """Sorts the metadata in a safetensors header: the library draws their order anew each time."""
     with open(path, 'r+b') as file:
         size = int.from_bytes(file.read(8), 'little')
         header = json.loads(file.read(size))
-        header = {'__metadata__': dict(sorted(header.pop('__metadata__').items())), **header}
+        header['__metadata__'] = dict(sorted(header['__metadata__'].items()))
         text = json.dumps(header, separators=(',', ':'), ensure_ascii=False).encode()
-        if len(text) <= size:
-            file.seek(8)
-            file.write(text.ljust(size))
+        assert len(text) <= size, 'a header of other text than its own'  # tensors follow it
+        file.seek(8)
+        file.write(text.ljust(size))
 
 
 def file_sha256(path: str | os.PathLike) -> str:

@@ -171,9 +171,13 @@ def test_a_saved_checkpoint_comes_back_with_its_meta(suffix, tmp_path):
 
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
 def test_equal_content_is_equal_bytes(tmp_path, suffix):
-    content = {'state_dict': {'a': torch.ones(3)}, 'meta': {'source': 'x'}}
-    one, two = (save_checkpoint(content, tmp_path / f'{name}.{suffix}') for name in 'ab')
-    assert one.read_bytes() == two.read_bytes()
+    """Twenty of them: two could be equal by chance."""
+    content = {'state_dict': {'a': torch.ones(3), 'b': torch.eye(2)}, 'meta': {'source': 'ü "x"\n'}}
+    paths = [save_checkpoint(content, tmp_path / f'{name}.{suffix}') for name in range(20)]
+    assert len({path.read_bytes() for path in paths}) == 1
+    found = load_file(paths[0])
+    assert found['meta'] == content['meta']
+    assert all(torch.equal(found['state_dict'][key], content['state_dict'][key]) for key in 'ab')
 
 
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])

@@ -17,7 +17,9 @@ def save(repository, monkeypatch, tmp_path):
     def run(*words):
         monkeypatch.setattr('sys.argv', ['initial', str(repository / CONFIG), str(out), *words])
         main()
-        return torch.load(out, weights_only=True)['state_dict']
+        saved = torch.load(out, weights_only=True)
+        assert all(word in saved['meta']['source'] for word in words if '=' in word)
+        return saved['state_dict']
 
     return run
 

@@ -25,7 +25,13 @@ def main() -> None:
     parser.add_argument('config')
     parser.add_argument('out', help='the checkpoint to write')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='as in tools/train.py, e.g. model.backbone.zero_init_residual=False',
+    )
     args = parser.parse_args()
     with user_errors():
         MMLogger.get_instance('initial_backbone', log_level='WARNING')  # not a line per tensor
@@ -33,7 +39,9 @@ def main() -> None:
         backbone = MODELS.build(read_config(args.config, args.cfg_options).model.backbone)
         backbone.init_weights()
         state = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
-        meta = dict(source=f'random initialisation of {args.config}, seed {args.seed}')
+        source = f'random initialisation of {args.config}, seed {args.seed}'
+        options = ''.join(f', {key}={value}' for key, value in (args.cfg_options or {}).items())
+        meta = dict(source=source + options)
         save_checkpoint({'state_dict': state, 'meta': meta}, args.out)
     print(f'wrote {args.out}: {len(state)} tensors, seed {args.seed}')
 
