@@ -144,7 +144,7 @@ def of_the_experiment(code, repository):
     ).stdout.splitlines()
 
 
-@pytest.mark.parametrize('data', ['camvid', 'voc', 'coco'])
+@pytest.mark.parametrize('data', ['camvid', 'coco-voc'])
 def test_the_experiment_finds_a_config_of_every_method_on_each_of_its_data(data, repository):
     script = (repository / 'tools/experiments/dense_camvid.sh').read_text()
     methods = re.search(r'METHODS:-([\w -]+)', script)[1].split()
@@ -176,7 +176,7 @@ def test_the_experiment_judges_each_method_beside_a_random_start_of_the_same_net
     assert [line for line in lines if not (repository / line.split()[-1]).is_file()] == []
 
 
-@pytest.mark.parametrize(('data', 'images'), [('camvid', 367), ('voc', 240), ('coco', 128)])
+@pytest.mark.parametrize(('data', 'images'), [('camvid', 367), ('coco-voc', 240 + 128)])
 def test_a_small_configs_queue_is_shorter_than_an_epoch_of_its_sample(data, images):
     """Else the queue holds the older key of the very image that asks, as a negative."""
     paths = sorted((CONFIGS / 'pixcon').glob(f'*_r18-narrow_{data}.py'))

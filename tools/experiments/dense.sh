@@ -16,7 +16,7 @@ random_of() { # METHOD PROTOCOL: the baseline that starts from the same weights
 }
 pretraining_of() { # METHOD DATA: its config
     case $1 in
-        cacl) [ "$2" = toy ] && echo configs/cacl/toy.py || echo configs/cacl/r18-narrow_camvid.py ;;
+        cacl) [ "$2" = toy ] && echo configs/cacl/toy.py || echo "configs/cacl/r18-narrow_$2.py" ;;
         local-global) echo "configs/local_global/vit-narrow_$2.py" ;;
         semcl) [ "$2" = toy ] && echo configs/semcl/toy.py || echo "configs/semcl/r18-narrow_$2.py" ;;
         pixcon-sr) [ "$2" = toy ] && echo configs/pixcon/toy.py || echo "configs/pixcon/${1}_r18-narrow_$2.py" ;;

@@ -1,9 +1,9 @@
-"""Local-to-global pretraining of a small ViT on COCO, 64 x 64 views, 800 updates of 32 images: for a CPU.
+"""Local-to-global pretraining of a small ViT on COCO and VOC 2012, 64 x 64 views, 800 updates of 32 images: for a CPU.
 
 Not in the paper; a pretraining of tools/experiments/dense_camvid.sh. MoCo v2's colours without blur (SimCLR's are twice
 as strong), float32, lr 3e-4 and a temperature of 0.2: otherwise so short a training hardly leaves its start
 (docs/local_global.md).
-    tools/train.py configs/local_global/vit-narrow_coco.py
+    tools/train.py configs/local_global/vit-narrow_coco-voc.py
 """
 
 from mmengine.config import read_base
@@ -12,7 +12,7 @@ from semcl_mm.engine import OptimWrapper
 
 with read_base():
     from .._base_.backbones.vit_narrow import *
-    from .._base_.datasets.views_coco import *
+    from .._base_.datasets.views_coco_voc import *
     from .._base_.default_runtime import *
     from .._base_.models.local_to_global import *
     from .._base_.schedules.local_to_global_300e import *
@@ -31,7 +31,6 @@ train_dataloader.merge(
     dict(
         batch_size=32,
         num_workers=1,
-        sampler=dict(infinite=True),
         dataset=dict(views=[view, view], size=64, min_overlap=0.0),
     )
 )

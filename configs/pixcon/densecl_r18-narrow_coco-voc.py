@@ -1,7 +1,7 @@
-"""MoCo v2 on VOC 2012, half-width ResNet-18, 128 x 128 views, 400 updates of 32 images: for a CPU.
+"""DenseCL on COCO and VOC 2012, half-width ResNet-18, 128 x 128 views, 400 updates of 32 images: for a CPU.
 
 Not in the paper.
-    tools/train.py configs/pixcon/moco-v2_r18-narrow_voc.py
+    tools/train.py configs/pixcon/densecl_r18-narrow_coco-voc.py
 """
 
 from mmengine.config import read_base
@@ -10,21 +10,21 @@ from semcl_mm.datasets import MOCO_VIEWS
 
 with read_base():
     from .._base_.backbones.resnet18_narrow import *
-    from .._base_.datasets.views_voc import *
+    from .._base_.datasets.views_coco_voc import *
     from .._base_.default_runtime import *
-    from .._base_.models.moco import *
+    from .._base_.models.densecl import *
     from .._base_.schedules.views_cpu import *
 
 model.merge(
     dict(
         backbone=dict(backbone, out_indices=(3,), zero_init_residual=False),
         projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
-        queue_size=128,
+        dense_projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
+        queue_size=256,
     )
 )
 train_dataloader.merge(
-    dict(batch_size=32, num_workers=1, dataset=dict(size=128, views=MOCO_VIEWS, min_overlap=0.0))
+    dict(num_workers=1, dataset=dict(size=128, views=MOCO_VIEWS, min_overlap=0.0))
 )
 default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
 sync_bn = None
-auto_scale_lr = dict(enable=False, base_batch_size=32)
