@@ -67,9 +67,11 @@ SHORT = [*CONFIGS.glob('pixcon/*_r18-narrow_*.py'), *CONFIGS.glob('cacl/r18-narr
 
 
 @pytest.mark.parametrize('path', sorted(SHORT), ids=lambda path: path.stem)
-def test_short_pretrainings_start_with_open_residual_branches(path):
-    """Closed ones, mmpretrain's default, have hardly opened after 400 updates (docs/results.md)."""
-    assert Config.fromfile(path).model.backbone.zero_init_residual is False
+def test_short_pretrainings_start_with_open_residual_branches_but_cacls(path):
+    """Closed ones, mmpretrain's default, have hardly opened after 400 updates; from open ones
+    CACL's matches stay at chance (docs/results.md)."""
+    closed = Config.fromfile(path).model.backbone.zero_init_residual
+    assert closed is (path.parent.name == 'cacl')
 
 
 @pytest.mark.parametrize('size', ['ti', 's', 'b'])
@@ -158,7 +160,7 @@ def test_the_experiment_finds_a_config_of_every_method_on_each_of_its_data(data,
 def test_the_experiment_judges_each_method_beside_a_random_start_of_the_same_network(repository):
     loop = (
         'work=w; for method in pixcon-sr cacl local-global; do for protocol in linear finetune; do '
-        'baseline=$(random_of $method $protocol); for arm in $method $baseline; do '
+        'baseline=$(random_of $method); for arm in $method $baseline; do '
         'echo $method $protocol $baseline $(initial_of $arm 3) '
         '$(downstream_of $arm $protocol camvid); done; done; done'
     )
@@ -169,7 +171,7 @@ def test_the_experiment_judges_each_method_beside_a_random_start_of_the_same_net
         ('pixcon-sr', 'linear', 'random'),
         ('pixcon-sr', 'finetune', 'random'),
         ('cacl', 'linear', 'random-d8'),
-        ('cacl', 'finetune', 'random'),
+        ('cacl', 'finetune', 'random-d8'),
         ('local-global', 'linear', 'random-vit'),
         ('local-global', 'finetune', 'random-vit'),
     }

@@ -1,7 +1,7 @@
 """CACL on two crops of COCO's and VOC 2012's images, half-width ResNet-18, 96 x 96 views, 800 updates of 16 pairs: for a CPU.
 
-Not in the paper. LARS is made for batches of hundreds: here SGD. A small rate, a queue of a
-quarter of the pairs and the hard cycle for the reasons that docs/cacl.md gives.
+Not in the paper. LARS is made for batches of hundreds: here SGD. A small rate, a queue of a quarter of
+the pairs, the hard cycle and closed residual branches for the reasons that docs/cacl.md gives.
     tools/train.py configs/cacl/r18-narrow_coco-voc.py
 """
 
@@ -17,7 +17,7 @@ with read_base():
 
 model.merge(
     dict(
-        backbone=dict(backbone, out_indices=(3,), zero_init_residual=False),
+        backbone=dict(backbone, out_indices=(3,), zero_init_residual=True),
         head=dict(in_channels=backbone_channels[-1]),
         queue_size=128,  # eight steps
         cycle_target='identity',

@@ -1,16 +1,9 @@
 # What dense_toy.sh and dense_camvid.sh share; to be sourced after shared.sh. Needs $methods, $seeds and $data.
 
-backbone_of() { # METHOD PROTOCOL: the network that is judged
-    case $1-$2 in
-        cacl-linear | random-d8-linear) echo r18-narrow-d8 ;; # dilated, as it is pretrained
-        local-global-* | random-vit-*) echo vit-narrow ;;
-        *) echo r18-narrow ;;
-    esac
-}
-random_of() { # METHOD PROTOCOL: the baseline that starts from the same weights
-    case $(backbone_of "$1" "$2") in
-        r18-narrow-d8) echo random-d8 ;;
-        vit-narrow) echo random-vit ;;
+random_of() { # METHOD: the baseline that starts from the same weights (a baseline itself)
+    case $1 in
+        cacl | random-d8) echo random-d8 ;; # pretrained and linearly judged at output stride 8
+        local-global | random-vit) echo random-vit ;;
         *) echo random ;;
     esac
 }
@@ -24,32 +17,31 @@ pretraining_of() { # METHOD DATA: its config
     esac
 }
 downstream_of() { # METHOD PROTOCOL TARGET: the config that judges it
-    local backbone
-    backbone=$(backbone_of "$1" "$2")
-    case $backbone-$2 in
-        vit-narrow-linear) echo "configs/segmentation/frozen_vit-narrow_$3.py" ;;
-        vit-narrow-finetune) echo "configs/segmentation/linear_vit-narrow_$3.py" ;;
-        *-linear) echo "configs/segmentation/linear_${backbone}_$3.py" ;;
-        *-finetune) echo "configs/segmentation/upernet_r18-narrow_$3.py" ;;
+    case $(random_of "$1")-$2 in
+        random-vit-linear) echo "configs/segmentation/frozen_vit-narrow_$3.py" ;;
+        random-vit-finetune) echo "configs/segmentation/linear_vit-narrow_$3.py" ;;
+        random-d8-linear) echo "configs/segmentation/linear_r18-narrow-d8_$3.py" ;;
+        random-linear) echo "configs/segmentation/linear_r18-narrow_$3.py" ;;
+        random*-finetune) echo "configs/segmentation/upernet_r18-narrow_$3.py" ;;
     esac
 }
 start_of() { # METHOD TARGET: the config whose random backbone all of its network's arms start from
-    case $(backbone_of "$1" linear) in
-        vit-narrow) downstream_of "$1" linear "$2" ;;
-        *) pretraining_of pixcon-sim "$data" ;; # its residual branches start open, as in the papers, or closed, on the toy
+    case $(random_of "$1") in # residual branches start open or closed, as the pretraining wants them
+        random-vit) downstream_of "$1" linear "$2" ;;
+        random-d8) pretraining_of cacl "$data" ;;
+        random) pretraining_of pixcon-sim "$data" ;;
     esac
 }
-initial_of() { # METHOD SEED: random weights of its network; a dilated one has those of the plain one
-    case $(backbone_of "$1" linear) in
-        vit-narrow) echo "$work/initial_vit_seed$2.pth" ;;
-        *) echo "$work/initial_seed$2.pth" ;;
-    esac
+initial_of() { # METHOD SEED: random weights of its network
+    local network
+    network=$(random_of "$1")
+    echo "$work/initial${network#random}_seed$2.pth"
 }
 
 one_arm() { # METHOD_seedN: pretrains (unless it is random) and is judged by every protocol
     local method=${1%_seed*} seed=${1##*_seed} start protocol precision=()
     start=$(initial_of "$method" "$seed")
-    [ -z "${AMP:-}" ] || [ "$(backbone_of "$method" linear)" = vit-narrow ] || precision=(--amp "$AMP")
+    [ -z "${AMP:-}" ] || [ "$(random_of "$method")" = random-vit ] || precision=(--amp "$AMP")
     case $method in
         random*) ;;
         *)
@@ -59,7 +51,6 @@ one_arm() { # METHOD_seedN: pretrains (unless it is random) and is judged by eve
             ;;
     esac
     for protocol in $protocols_; do
-        [ "$method-$protocol" != random-d8-finetune ] || continue # the plain network again
         train "$method-${protocol}_seed$seed" "$(downstream_of "$method" "$protocol" "$target")" \
             --pretrained "$start" --seed "$seed" "${precision[@]}"
     done
@@ -67,15 +58,14 @@ one_arm() { # METHOD_seedN: pretrains (unless it is random) and is judged by eve
 
 dense_experiment() { # TARGET PROTOCOL…: every method, every seed; then who beats its baseline
     export target=$1 data=${data:-$1} protocols_="${*:2}"
-    export -f backbone_of random_of pretraining_of downstream_of initial_of
+    export -f random_of pretraining_of downstream_of initial_of
     local method seed baseline protocol arm arms=()
     for method in "${methods[@]}"; do
         [ -e "$(pretraining_of "$method" "$data")" ] ||
             { echo "error: no config $(pretraining_of "$method" "$data") for METHODS=$method" >&2; return 1; }
         [ "$method" != semcl ] || [ -e "data/semcl/$data.pairs" ] ||
             { echo "error: METHODS=semcl needs data/semcl/$data.pairs (tools/dataset_converters/build_pair_index.py)" >&2; return 1; }
-        for protocol in $protocols_; do arms+=("$(random_of "$method" "$protocol")"); done
-        arms+=("$method")
+        arms+=("$(random_of "$method")" "$method")
     done
     mapfile -t arms < <(printf '%s\n' "${arms[@]}" | awk '!seen[$0]++')
     local runs=()
@@ -97,7 +87,7 @@ dense_experiment() { # TARGET PROTOCOL…: every method, every seed; then who be
         for baseline in $(printf '%s\n' "${arms[@]}" | grep '^random'); do
             local found=()
             for method in "${methods[@]}"; do
-                [ "$(random_of "$method" "$protocol")" != "$baseline" ] || found+=("$method-${protocol}_seed")
+                [ "$(random_of "$method")" != "$baseline" ] || found+=("$method-${protocol}_seed")
             done
             [ ${#found[@]} -gt 0 ] || continue
             echo
