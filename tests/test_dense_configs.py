@@ -191,13 +191,13 @@ def test_a_small_configs_queue_is_shorter_than_an_epoch_of_its_sample(data, imag
 
 def test_small_semcl_configs_differ_by_their_pairs_alone():
     loaders, rest = {}, {}
-    for data in ('voc', 'coco'):
+    for data in ('voc', 'camvid'):
         cfg = Config.fromfile(CONFIGS / f'semcl/r18-narrow_{data}.py').to_dict()
         loaders[data] = cfg.pop('train_dataloader')
         rest[data] = {key: cfg[key] for key in ('model', 'train_cfg', 'optim_wrapper')}
-    assert rest['voc'] == rest['coco']
-    assert loaders['coco']['dataset'].pop('index') == 'data/semcl/coco.pairs'
+    assert rest['voc'] == rest['camvid']
+    assert loaders['camvid']['dataset'].pop('index') == 'data/semcl/camvid.pairs'
     assert loaders['voc']['dataset'].pop('index') == 'data/semcl/voc.pairs'
     for loader in loaders.values():
         loader['dataset'].pop('data_root')
-    assert loaders['voc'] == loaders['coco']
+    assert loaders['voc'] == loaders['camvid']
