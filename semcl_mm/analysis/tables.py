@@ -27,14 +27,15 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
             (``train/loss``); None shows the first of an evaluation.
 
     Returns:
-        One row per config, initial weights and metric, in the order of first appearance. Two
-        pretrainings are two starts unless they differ in the seed alone.
+        One row per config, initial weights and metric, in the order of the records: runs side by
+        side start in any order. Two pretrainings are two starts unless they differ in the seed
+        alone.
     """
     rows: dict[tuple, Row] = {}
-    seeds: dict[tuple, float] = {}
+    newest: dict[tuple, tuple[str, float]] = {}
     records = list(records)
     names = start_names(records)
-    for record in sorted(records, key=lambda r: r['started']):
+    for record in records:
         metrics = record['metrics_final']
         name = metric or main_metric(metrics)
         if record['status'] != 'finished' or name not in metrics:
@@ -48,8 +49,10 @@ def measured_rows(records: Iterable[dict], metric: str | None = None) -> list[Ro
         family, start = Path(record['config']).parent.name, start_key(record)
         key = (task, record['config_hash'], start, name, family)
         rows.setdefault(key, Row(task, names[start], name))
-        seeds[key, draw(record)] = metrics[name]
-    for (key, _), value in seeds.items():
+        slot, started = (key, draw(record)), record['started']
+        if slot not in newest or started >= newest[slot][0]:
+            newest[slot] = started, metrics[name]
+    for (key, _), (_, value) in newest.items():
         rows[key].values.append(value)
     families: dict[str, set[str]] = {}
     for task, *_, family in rows:

@@ -57,6 +57,20 @@ def test_different_starts_stay_apart():
     assert [row.initial for row in rows] == ['random', 'SemCL (voc)', 'SemCL (ade)']
 
 
+def test_the_order_of_rows_does_not_depend_on_which_of_two_parallel_runs_began_first():
+    one, other = record(initialised_from='a'), record(initialised_from='b')
+    for first, second in (('01', '02'), ('02', '01')):
+        rows = measured_rows([one | {'started': first}, other | {'started': second}])
+        assert [row.initial for row in rows] == ['a', 'b']
+
+
+def test_of_two_runs_of_a_seed_the_newer_counts_wherever_it_stands():
+    old, new = record(value=70.0, started='01'), record(value=80.0, started='02')
+    for records in ([old, new], [new, old]):
+        (row,) = measured_rows(records)
+        assert row.values == [80.0]
+
+
 def test_pretrainings_of_two_configs_are_two_starts_and_their_seeds_are_one():
     def start(config, digest, seed):
         run = {'algorithm': 'SemCL', 'config': f'configs/semcl/{config}.py', 'seed': seed}
