@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from semcl_mm.analysis.starts import initial_name
+from semcl_mm.analysis.starts import RANDOM, initial_name
 
 __all__ = [
     'STARTS',
@@ -135,7 +135,7 @@ def start_kind(initial: str | dict) -> str:
     """
     if isinstance(initial, str):
         return initial
-    if (initial.get('source') or '').startswith('random initialisation'):
+    if (initial.get('source') or '').startswith(RANDOM):
         return 'random'
     return 'ours' if initial.get('run') else 'imagenet'
 

@@ -86,6 +86,34 @@ def test_pretrainings_of_two_configs_are_two_starts_and_their_seeds_are_one():
     assert [len(row.values) for row in rows] == [2, 2, 2]
 
 
+def test_random_weights_of_two_configs_are_two_starts_and_their_seeds_are_one():
+    """Such as of open and of closed residual branches: the newer must not stand for both."""
+
+    def start(config, seed, options=''):
+        source = f'random initialisation of configs/{config}.py, seed {seed}{options}'
+        return {'checkpoint': f'x/initial_seed{seed}.pth', 'source': source, 'run': None}
+
+    closed = ', model.backbone.zero_init_residual=True'
+    runs = [
+        record(seed, value + seed, initialised_from=start(config, seed, options))
+        for seed in range(2)
+        for config, options, value in (
+            ('pixcon/toy', '', 20.0),
+            ('cacl/toy', '', 30.0),
+            ('pixcon/toy', closed, 40.0),
+        )
+    ]
+    rows = measured_rows([*runs, record(value=50.0)])
+    assert {row.initial: row.values for row in rows} == {
+        'random (pixcon/toy)': [20.0, 21.0],
+        'random (cacl/toy)': [30.0, 31.0],
+        f'random (pixcon/toy{closed})': [40.0, 41.0],
+        'random': [50.0],
+    }
+    (row,) = measured_rows(runs[::3])
+    assert (row.initial, row.values) == ('random', [20.0, 21.0]), 'one start needs no config'
+
+
 def test_every_printed_number_shows_and_nothing_is_ours_without_a_run(numbers):
     rows = paper_rows(numbers, [], 'semcl', '2')
     assert len(rows) == 40
