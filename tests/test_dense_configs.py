@@ -178,6 +178,24 @@ def test_the_experiment_judges_each_method_beside_a_random_start_of_the_same_net
     assert [line for line in lines if not (repository / line.split()[-1]).is_file()] == []
 
 
+def test_a_finished_arm_needs_no_weights_of_its_pretraining(tmp_path, repository):
+    """They are large and may be gone; what still needs them is told which file is missing."""
+    for name in ('pretrain-moco-v2_seed0', 'moco-v2-linear_seed0'):
+        (tmp_path / name / 'run').mkdir(parents=True)
+        (tmp_path / name / 'run' / 'record.json').write_text('{"status": "finished"}')
+    code = (
+        f'work={tmp_path} data=camvid target=camvid python=echo protocols_="linear finetune"; '
+        'source tools/experiments/shared.sh; one_arm moco-v2_seed0'
+    )
+    shown = of_the_experiment(code, repository)
+    assert shown[:2] == [
+        'pretrain-moco-v2_seed0: finished before',
+        'moco-v2-linear_seed0: finished before',
+    ]
+    asked = (tmp_path / 'moco-v2-finetune_seed0.log').read_text()
+    assert f'--pretrained {tmp_path}/pretrain-moco-v2_seed0/last_checkpoint' in asked
+
+
 @pytest.mark.parametrize(('data', 'images'), [('camvid', 367), ('coco-voc', 240 + 128)])
 def test_a_small_configs_queue_is_shorter_than_an_epoch_of_its_sample(data, images):
     """Else the queue holds the older key of the very image that asks, as a negative."""

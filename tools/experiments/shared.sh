@@ -16,7 +16,9 @@ train() { # NAME ARGUMENTS…: one run, unless its record says that it has finis
         { echo "error: $name failed, see $work/$name.log" >&2; return 1; }
     echo "$name: done $(date +%T)"
 }
-last() { cat "$work/$1/last_checkpoint"; } # NAME: the run's last checkpoint
+last() { # NAME: the run's last checkpoint; where it is gone, a path that says so to the run that needs it
+    cat "$work/$1/last_checkpoint" 2> /dev/null || echo "$work/$1/last_checkpoint"
+}
 
 each() { # FUNCTION ITEM…: calls FUNCTION with every item, JOBS side by side
     local function=$1
