@@ -17,7 +17,7 @@ pretraining_options = _short
 options = {**_short, 'train_cfg.val_interval': 40}
 
 _linear = 'configs/segmentation/linear_r18-narrow_toy.py'
-_random = dict(initial=_linear)
+_random = dict(initial='configs/pixcon/pixcon-sim_toy.py')  # open residual branches
 _semcl = dict(config='configs/semcl/toy.py', start='random')
 _watched = {'custom_hooks.1.interval': 20}  # online kNN and linear probe
 _few = {  # an iteration takes ten seconds

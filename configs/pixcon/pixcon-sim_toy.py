@@ -15,7 +15,7 @@ with read_base():
 
 model.merge(
     dict(
-        backbone=dict(backbone, out_indices=(3,)),
+        backbone=dict(backbone, out_indices=(3,), zero_init_residual=False),
         projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         dense_projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         predictor=dict(hidden_channels=512),

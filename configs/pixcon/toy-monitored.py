@@ -16,7 +16,7 @@ with read_base():
 
 model.merge(
     dict(
-        backbone=dict(backbone, out_indices=(3,)),
+        backbone=dict(backbone, out_indices=(3,), zero_init_residual=False),
         projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         dense_projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         predictor=dict(hidden_channels=512),
@@ -27,5 +27,4 @@ model.merge(
     )
 )
 custom_hooks.append(feature_monitor)
-train_cfg.merge(dict(max_iters=800))
-default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=800)))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))

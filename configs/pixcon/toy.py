@@ -1,4 +1,4 @@
-"""PixCon-SR on the toy world, half-width ResNet-18, 64 x 64 views, 800 updates of 32 images: for a CPU.
+"""PixCon-SR on the toy world, half-width ResNet-18, 64 x 64 views, 400 updates of 32 images: for a CPU.
 
 Not in the paper.
     tools/train.py configs/pixcon/toy.py
@@ -15,7 +15,7 @@ with read_base():
 
 model.merge(
     dict(
-        backbone=dict(backbone, out_indices=(3,)),
+        backbone=dict(backbone, out_indices=(3,), zero_init_residual=False),
         projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         dense_projector=dict(in_channels=backbone_channels[-1], hidden_channels=512),
         predictor=dict(hidden_channels=512),
@@ -25,5 +25,4 @@ model.merge(
         mask='center',
     )
 )
-train_cfg.merge(dict(max_iters=800))
-default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=800)))
+default_hooks.merge(dict(logger=dict(interval=20), checkpoint=dict(interval=400)))
